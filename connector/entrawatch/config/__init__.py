@@ -1,0 +1,1 @@
+"""Configuration: frozen dataclasses from one YAML file and the environment."""

@@ -1,0 +1,1 @@
+"""A Graph and a token endpoint on loopback, and a synthetic tenant to fill them."""

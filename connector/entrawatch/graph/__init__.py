@@ -1,0 +1,1 @@
+"""SOURCE: Microsoft Graph: credentials, requests, pages, limits."""

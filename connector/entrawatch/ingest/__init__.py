@@ -1,0 +1,1 @@
+"""THE LOOP: windows, sweeps, de-duplication, checkpoints."""

@@ -1,0 +1,1 @@
+"""PURE: a record in any known shape becomes a common event. No I/O, no clock."""

@@ -1,0 +1,1 @@
+"""SINKS: a write that returns has been stored."""
