@@ -1,7 +1,8 @@
 """JSON in and out: orjson where it is installed, the standard library where not, the same bytes from both.
 
-Text that orjson refuses though other readers take it (lone surrogates, NaN, integers beyond 64 bits) is read and
-written by the standard library's path, so that no record is lost for it.
+Text that orjson refuses though other readers take it (lone surrogates, NaN) is read and written by the standard
+library's path, so that no record is lost for it. Integers beyond 64 bits, which no Entra log has, orjson reads as
+floating point.
 """
 
 from __future__ import annotations
