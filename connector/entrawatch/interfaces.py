@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A record as the source gave it (a Graph resource). Never changed after it was read.
 Record = dict[str, Any]
+#: What a sink can ask to be given; see `Sink.shape`.
+SHAPES = ("event", "envelope")
 #: A common event: nested ECS, JSON-ready (str, int, float, bool, list, dict; times as ISO 8601 UTC text).
 Event = dict[str, Any]
 
@@ -86,6 +88,11 @@ class Sink(Protocol):
     name: str
     #: whether the same event written twice leaves one (so that the loop need not promise it).
     deduplicates: bool
+    #: what the sink is given, one of SHAPES. "event": the common event. "envelope": the record in the diagnostic
+    #: settings shape (`normalize.envelope.wrap`) with the event's own `entra` block and nothing else added,
+    #: `{…envelope…, "entra": {"stream", "revision", "id", "tenant_id"}}`, where `id` is the event's `event.id`.
+    #: The loop renders it, so that a sink never needs the record behind an event.
+    shape: str
 
     def write(self, events: Sequence[Event]) -> WriteResult:
         """Store a batch; return only when it is stored as safely as this sink can.
