@@ -42,7 +42,13 @@ def _plain_dumps(value: Any, *, sort: bool = False) -> bytes:
 
 
 if orjson is None:
-    loads = _plain_loads
+
+    def loads(text: Union[str, bytes]) -> Any:
+        """The value of a JSON text.
+
+        :raises ValueError: it is no JSON.
+        """
+        return _plain_loads(text)
 
     def dumps(value: Any) -> bytes:
         """One line of UTF-8 JSON without spaces, no newline at its end."""
