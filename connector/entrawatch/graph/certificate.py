@@ -1,0 +1,77 @@
+"""The certificate credential: one PEM file with the certificate and its private key."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from entrawatch.errors import AuthError
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+    from entrawatch.config.model import AuthConfig
+
+_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def credential(auth: AuthConfig, where: str) -> dict[str, Any]:
+    """What msal wants for a certificate; it computes the SHA-256 thumbprint and sends the chain itself.
+
+    :param where: who asks, for the messages.
+    :raises AuthError: the file is missing, is no PEM with both parts, has another password, or has expired.
+    """
+    try:
+        import cryptography  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise AuthError(
+            f"{where}: certificates need the cryptography package; pip install cryptography, or use a client secret"
+        ) from None
+    key, chain = _parts(auth, where)
+    _check(key, chain[0], auth, where)
+    given: dict[str, Any] = {"private_key": key, "public_certificate": "\n".join(chain)}
+    if auth.certificate_password is not None:
+        given["passphrase"] = auth.certificate_password.reveal()
+    return given
+
+
+def _parts(auth: AuthConfig, where: str) -> tuple[str, list[str]]:
+    if auth.certificate is None:
+        raise AuthError(f"{where}: no certificate; set auth.certificate to a PEM file with certificate and key")
+    try:
+        text = auth.certificate.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        raise AuthError(
+            f"{where}: cannot read {auth.certificate} as PEM; give certificate and key in one file"
+        ) from None
+    key, chain = _KEY.search(text), [match.group() for match in _CERTIFICATE.finditer(text)]
+    if key is None or not chain:
+        missing = "private key" if key is None else "certificate"
+        raise AuthError(f"{where}: {auth.certificate} holds no {missing}; put both into the one PEM file")
+    return key.group(), chain
+
+
+def _check(key: str, certificate: str, auth: AuthConfig, where: str) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    password = auth.certificate_password.reveal().encode() if auth.certificate_password else None
+    try:
+        private = load_pem_private_key(key.encode(), password)
+    except (TypeError, ValueError):
+        raise AuthError(f"{where}: {auth.certificate}: the key's password is wrong or missing") from None
+    try:
+        public = x509.load_pem_x509_certificate(certificate.encode())
+    except ValueError:
+        raise AuthError(f"{where}: {auth.certificate}: the certificate cannot be read") from None
+    if public.public_key() != private.public_key():
+        raise AuthError(f"{where}: {auth.certificate}: the key does not belong to the first certificate")
+    _check_time(public, auth, where)
+
+
+def _check_time(public: Certificate, auth: AuthConfig, where: str) -> None:
+    if public.not_valid_after_utc < datetime.now(timezone.utc):
+        day = public.not_valid_after_utc.date()
+        raise AuthError(f"{where}: {auth.certificate}: the certificate expired on {day}; make a new one and upload it")
