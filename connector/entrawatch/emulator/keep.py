@@ -1,0 +1,133 @@
+"""Where the records are: one SQLite file, so that millions of them need no memory.
+
+Every revision is a row with the span of time in which Graph shows it, [arrives, replaced).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Optional
+
+from entrawatch.emulator.resources import RESOURCES, source_of_stream
+from entrawatch.emulator.times import ticks, ticks_of
+from entrawatch.jsontext import dumps
+from entrawatch.schema.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from entrawatch.emulator.records import Emitted
+
+_BATCH = 5000
+_TABLE = """
+CREATE TABLE records (
+    pos INTEGER PRIMARY KEY, source TEXT NOT NULL, id TEXT NOT NULL, time INTEGER NOT NULL,
+    arrives INTEGER NOT NULL, replaced INTEGER NOT NULL DEFAULT 9223372036854775807,
+    beta_only INTEGER NOT NULL, body TEXT NOT NULL)
+"""
+# A later row of the same source and id takes over when it arrives; of equal arrivals the one that came in last.
+_LINK = """
+UPDATE records SET replaced = coalesce(
+    (SELECT min(later.arrives) FROM records AS later
+      WHERE later.source = records.source AND later.id = records.id
+        AND (later.arrives, later.pos) > (records.arrives, records.pos)), 9223372036854775807)
+WHERE (source, id) IN (
+    SELECT source, id FROM records WHERE (source, id) IN (SELECT source, id FROM records WHERE pos > ?)
+    GROUP BY source, id HAVING count(*) > 1)
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record of a page: its place in the order, its text, and whether it holds what only beta shows."""
+
+    time: int
+    pos: int
+    body: str
+    beta_only: bool
+
+
+def _time_of(emitted: Emitted, field: str) -> int:
+    try:
+        return ticks(str(emitted.record.get(field)))
+    except ValueError:
+        return ticks_of(emitted.arrives)
+
+
+def _row(emitted: Emitted) -> tuple[str, str, int, int, bool, str]:
+    stream = STREAMS[emitted.stream]
+    beta_only = not RESOURCES[stream.path.lower()].beta_only.isdisjoint(emitted.record)
+    body = dumps(emitted.record).decode()
+    when = _time_of(emitted, stream.time_field)
+    identity = str(emitted.record.get("id"))
+    return source_of_stream(stream), identity, when, ticks_of(emitted.arrives), beta_only, body
+
+
+def _ticks_or_null(text: Any) -> Optional[int]:
+    try:
+        return ticks(str(text))
+    except ValueError:
+        return None
+
+
+class Keep:
+    """The records; safe to use from several threads.
+
+    :param path: file to make.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._linked = 0
+        self._dirty = False
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        # The file lives as long as the emulator: nothing needs to survive a crash.
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = MEMORY"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.create_function("ticks", 1, _ticks_or_null, deterministic=True)
+        self._db.execute(_TABLE)
+
+    def add(self, emitted: Iterable[Emitted]) -> int:
+        """Take records in, in batches; the number of them.
+
+        :raises KeyError: a stream that is not in the stream table.
+        """
+        rows, total = map(_row, emitted), 0
+        while batch := list(islice(rows, _BATCH)):
+            with self._lock:
+                self._insert(batch)
+            total += len(batch)
+        return total
+
+    def _insert(self, batch: Sequence[tuple[Any, ...]]) -> None:
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "INSERT INTO records (source, id, time, arrives, beta_only, body) VALUES (?, ?, ?, ?, ?, ?)", batch
+        )
+        self._db.execute("COMMIT")
+        self._dirty = True
+
+    def _link(self) -> None:
+        """Indexes after the first load, and which revision replaces which, for the rows that are new since."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_time ON records (source, time)")
+        self._db.execute("CREATE INDEX IF NOT EXISTS by_id ON records (source, id)")
+        self._db.execute(_LINK, (self._linked,))
+        self._linked = self._db.execute("SELECT coalesce(max(pos), 0) FROM records").fetchone()[0]
+        self._dirty = False
+
+    def select(self, where: str, params: Sequence[Any], order: str, limit: int, skip: int = 0) -> list[Row]:
+        """Rows by a condition over the columns; `where` and `order` are ours, every value is a parameter."""
+        statement = f"SELECT time, pos, body, beta_only FROM records WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - text from the filter compiler, which takes names from its tables only
+        with self._lock:
+            if self._dirty:
+                self._link()
+            found = self._db.execute(statement, (*params, limit, skip)).fetchall()
+        return [Row(time, pos, body, bool(beta_only)) for time, pos, body, beta_only in found]
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._db.close()
