@@ -1,0 +1,283 @@
+"""Elasticsearch: events become documents of data streams, created by their id, each with an outcome of its own.
+
+A document's `_id` is the event's id, and from its second revision on `<id>:<revision>`; a 409 says that it is there
+already. Documents that the cluster has no room for now (429, 503) are sent again alone; those that its mapping
+refuses are rejected with its reason. See the bulk API, https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Optional
+
+from elasticsearch import ApiError, Elasticsearch
+from elasticsearch.helpers import streaming_bulk
+
+from entrawatch import jsontext
+from entrawatch.errors import ConfigError, SinkRefusedError, SinkUnavailableError
+from entrawatch.interfaces import Event, Rejected, WriteResult
+from entrawatch.schema.streams import STREAMS
+from entrawatch.sinks.elasticsearch_client import connect, is_transient, reason_of, scrubbed, secrets_of, translated
+from entrawatch.sinks.elasticsearch_rollover import Document, Rollovers
+from entrawatch.sinks.options import Option
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from entrawatch.interfaces import Clock, Observer
+
+OPTIONS: dict[str, Option] = {
+    "hosts": Option("text", "URL of a node or of the load balancer before the cluster; several with commas"),
+    "cloud_id": Option("text", "Elastic Cloud id, in place of hosts"),
+    "api_key": Option("secret", "API key, as Kibana shows it (encoded), or id:key"),
+    "user": Option("text", "user name, where there is no API key"),
+    "password": Option("secret", "the user's password"),
+    "ca_bundle": Option("path", "PEM file of the CA certificates to trust (the cluster's http_ca.crt)"),
+    "namespace": Option("text", "namespace of the data streams logs-<dataset>-<namespace>", default="entrawatch"),
+    "batch_bytes": Option("int", "largest bulk request, before compression", default=10 * 1024 * 1024, least=1024),
+    "timeout_seconds": Option("float", "longest time one request may take", default=60.0, least=1),
+    "compress": Option("bool", "send with gzip", default=True),
+    "retention_days": Option("int", "`entrawatch setup elasticsearch` makes older data be deleted; unset: never", least=1),
+}  # fmt: skip
+
+#: pauses in seconds before documents are sent again; each is shortened by chance, so that writers do not march in step
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+#: the longest `_id` Elasticsearch takes, in bytes
+_LONGEST_ID = 512
+# https://www.elastic.co/docs/reference/fleet/data-streams#data-streams-naming-scheme
+_NAMESPACE = re.compile(r'[^-A-Z\\/*?"<>|,#:\s]{1,100}')
+#: errors of a document that mean that the place is not right, not the document: see `_outcome`
+_MISPLACED = frozenset({"validation_exception", "invalid_index_name_exception"})
+
+
+def data_streams(namespace: str) -> list[str]:
+    """The data streams our events go to, in the stream table's order."""
+    return list(dict.fromkeys(f"logs-{stream.dataset}-{namespace}" for stream in STREAMS.values()))
+
+
+def checked_namespace(where: str, namespace: str) -> str:
+    """The namespace, if it can be one.
+
+    :raises ConfigError: it cannot.
+    """
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ConfigError([f"{where}: namespace {namespace!r} cannot be one; use small letters, digits, _ and ."])
+    return namespace
+
+
+@dataclass
+class _Tally:
+    """What became of a batch so far, and what is still to be sent."""
+
+    pending: list[Document]
+    stored: int = 0
+    duplicates: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    retry: list[Document] = field(default_factory=list)
+    why: str = ""
+
+    def result(self) -> WriteResult:
+        return WriteResult(self.stored, self.duplicates, tuple(self.rejected))
+
+
+def _expand(document: Document) -> tuple[dict[str, Any], bytes]:
+    return {"create": {"_index": document.stream, "_id": document.id}}, document.source
+
+
+class ElasticsearchSink:
+    """A sink that writes to a cluster through the official client."""
+
+    deduplicates = True
+    shape = "event"
+
+    def __init__(
+        self, name: str, client: Elasticsearch, *, namespace: str, batch_bytes: int, clock: Clock,
+        secrets: tuple[str, ...] = (), observer: Optional[Observer] = None, stop: Optional[threading.Event] = None,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._client = client
+        self._namespace = namespace
+        self._batch_bytes = batch_bytes
+        self._clock = clock
+        self._observer = observer
+        self._stop = stop
+        self._where = f"sinks.{name}"
+        self._secrets = secrets
+        self._translated = partial(translated, self._where, secrets)
+        self._rollovers = Rollovers(client)
+
+    @classmethod
+    def from_options(
+        cls, name: str, options: Mapping[str, Any], *, clock: Clock, state_dir: Optional[Path] = None,
+        observer: Optional[Observer] = None, stop: Optional[threading.Event] = None,
+    ) -> ElasticsearchSink:  # fmt: skip
+        """The sink of a configuration; makes no request.
+
+        :param options: `OPTIONS` filled with its defaults.
+        :param state_dir: not used; the cluster keeps all there is.
+        :raises ConfigError: options that contradict each other.
+        """
+        where = f"sinks.{name}"
+        return cls(
+            name, connect(where, options), namespace=checked_namespace(where, options["namespace"]),
+            batch_bytes=options["batch_bytes"], clock=clock, secrets=secrets_of(options), observer=observer, stop=stop,
+        )  # fmt: skip
+
+    def write(self, events: Sequence[Event]) -> WriteResult:
+        """Store a batch: returns when each document of it has its outcome.
+
+        :raises SinkUnavailableError: some document has none; the same batch may come again.
+        :raises SinkRefusedError: the credential or the set-up of the cluster does not let us write.
+        """
+        try:
+            return self._write(events)
+        except Exception:
+            # What comes next may be this batch again, part of it stored: look again what the streams hold.
+            self._rollovers.forget()
+            raise
+
+    def check(self) -> None:
+        """Ask for what `write` asks beside writing, and for the privileges it needs.
+
+        :raises SinkUnavailableError: the cluster cannot be reached or is busy.
+        :raises SinkRefusedError: it does not know us, or the credential lacks a privilege.
+        """
+        streams = data_streams(self._namespace)
+        with self._translated():
+            self._client.indices.get_settings(
+                index=streams, name="index.creation_date", ignore_unavailable=True, allow_no_indices=True
+            )
+            lacking = self._lacking(streams)
+        if lacking:
+            raise SinkRefusedError(f"{self._where}: the credential lacks {', '.join(lacking)} on {', '.join(streams)}")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _lacking(self, streams: list[str]) -> list[str]:
+        wanted = ["auto_configure", "create_doc", "read", "view_index_metadata"]
+        try:
+            answer = self._client.security.has_privileges(index=[{"names": streams, "privileges": wanted}])
+        except ApiError as error:
+            if error.meta.status in {400, 404, 405}:
+                return []  # a cluster without security asks for no privileges
+            raise
+        given = answer["index"].values()
+        return [privilege for privilege in wanted if not all(stream[privilege] for stream in given)]
+
+    def _write(self, events: Sequence[Event]) -> WriteResult:
+        tally = self._tally(events)
+        with self._translated():
+            held = self._rollovers.held(tally.pending)
+        if held:
+            fresh = [d for d in tally.pending if (d.stream, d.id) not in held]
+            tally.duplicates, tally.pending = len(tally.pending) - len(fresh), fresh
+        for pause in (*PAUSES, None):
+            self._send(tally)
+            if not tally.retry:
+                return tally.result()
+            self._wait(tally, pause)
+        raise AssertionError("the last pause ends the loop")  # pragma: no cover
+
+    def _tally(self, events: Sequence[Event]) -> _Tally:
+        tally, now = _Tally([]), self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+        for event in events:
+            try:
+                tally.pending.append(self._document(event, now))
+            except (KeyError, TypeError, ValueError) as error:
+                tally.rejected.append(Rejected(event, f"the event cannot be a document: {type(error).__name__} {error}"))
+        return tally
+
+    def _document(self, event: Event, now: str) -> Document:
+        revision = event.get("entra", {}).get("revision", 1)
+        id_ = event["event"]["id"] if revision == 1 else f"{event['event']['id']}:{revision}"
+        if not 0 < len(id_.encode()) <= _LONGEST_ID:
+            raise ValueError(f"its id is empty or longer than {_LONGEST_ID} bytes")
+        place = {**event["data_stream"], "type": "logs", "namespace": self._namespace}
+        shipped = {**event, "event": {**event["event"], "ingested": now}, "data_stream": place}
+        return Document(event, f"logs-{place['dataset']}-{self._namespace}", id_, jsontext.dumps(shipped))
+
+    def _send(self, tally: _Tally) -> None:
+        """Send what is pending, in requests as large as allowed, halved where the server calls one too large."""
+        documents, limit = tally.pending, self._batch_bytes
+        while documents:
+            done = 0
+            try:
+                with self._translated():
+                    for done, item in enumerate(self._outcomes(documents, limit), 1):
+                        self._count(tally, documents[done - 1], item)
+                    self._all_answered(done, documents)
+                return
+            except _TooLargeError:
+                documents = documents[done:]
+                if len(documents[0].source) >= limit or len(documents) == 1:
+                    tally.rejected.append(Rejected(documents[0].event, "larger than the server takes (413)"))
+                    documents, limit = documents[1:], self._batch_bytes
+                else:
+                    limit //= 2
+
+    def _all_answered(self, done: int, documents: list[Document]) -> None:
+        if done != len(documents):
+            raise SinkUnavailableError(f"{self._where}: {done} of {len(documents)} documents have an outcome")
+
+    def _outcomes(self, documents: list[Document], limit: int) -> Iterator[dict[str, Any]]:
+        answers = streaming_bulk(
+            self._client, documents, chunk_size=len(documents), max_chunk_bytes=limit, raise_on_error=False,
+            expand_action_callback=_expand, require_data_stream=True,  # type: ignore[arg-type]
+        )  # fmt: skip
+        try:
+            for _, answer in answers:
+                yield answer["create"]
+        except ApiError as error:
+            if error.meta.status == 413:
+                raise _TooLargeError from None
+            raise
+        except (AttributeError, KeyError, TypeError):
+            raise SinkUnavailableError(f"{self._where}: the answer is none of the bulk API") from None
+
+    def _count(self, tally: _Tally, document: Document, item: dict[str, Any]) -> None:
+        """Add one document's outcome, as the bulk API tells it, to the tally."""
+        status, error = item.get("status", 500), item.get("error") or {}
+        kind = error.get("type") if isinstance(error, dict) else None
+        if 200 <= status < 300 and item.get("failure_store") != "used":
+            tally.stored += 1
+            self._rollovers.wrote(document.stream, item.get("_index", ""))
+        elif kind == "version_conflict_engine_exception":
+            tally.duplicates += 1
+        elif is_transient(status) or status == 409:
+            tally.retry.append(document)
+            tally.why = f"{status} {scrubbed(reason_of(error), self._secrets)}"
+        elif status in {401, 403, 404} or kind in _MISPLACED:
+            raise SinkRefusedError(self._refusal(document, reason_of(error)))
+        else:
+            tally.rejected.append(Rejected(document.event, scrubbed(_why_not(item, error), self._secrets)))
+
+    def _refusal(self, document: Document, reason: str) -> str:
+        return (
+            f"{self._where}: {document.stream} does not take documents, {scrubbed(reason, self._secrets)}; "
+            "run `entrawatch setup elasticsearch` and check the credential's privileges"
+        )
+
+    def _wait(self, tally: _Tally, pause: Optional[float]) -> None:
+        """Pause before what was turned away is sent again."""
+        if self._observer is not None:
+            self._observer.count("sink_retried_events", len(tally.retry), sink=self.name)
+        if pause is not None:
+            self._clock.sleep(pause * random.uniform(0.5, 1.0), until=self._stop)  # noqa: S311 - no secret
+        if pause is None or (self._stop is not None and self._stop.is_set()):
+            raise SinkUnavailableError(f"{self._where}: {len(tally.retry)} documents were turned away, {tally.why}")
+        tally.pending, tally.retry = tally.retry, []
+
+
+class _TooLargeError(Exception):
+    """The server takes no request of this size."""
+
+
+def _why_not(item: dict[str, Any], error: Any) -> str:
+    return "it went to the data stream's failure store" if item.get("failure_store") == "used" else reason_of(error)
