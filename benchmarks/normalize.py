@@ -1,0 +1,142 @@
+"""Normalising and serialising records, against reading and writing the same JSON and nothing else.
+
+Each round measures both in turn, so that a busy machine slows both; the ratio of the best rounds is printed.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import time
+from typing import Any, Callable
+
+from entrawatch import jsontext
+from entrawatch.normalize import normalize
+from entrawatch.schema.streams import STREAMS
+
+_ROUNDS = 15
+_AGENTS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+    "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.18129; Pro)",
+)
+_PLACES = (("Lyon", "Rhone", "FR", 45.75, 4.85), ("Oslo", "Oslo", "NO", 59.91, 10.75), ("", "", "", 0, 0))
+_TENANT = "5f0c1a52-0e9a-4f7c-9d0f-3a8f5a6a2b11"
+
+
+def _guid(dice: random.Random) -> str:
+    text = f"{dice.getrandbits(128):032x}"
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def _policy(dice: random.Random, number: int) -> dict[str, Any]:
+    return {
+        "id": _guid(dice), "displayName": f"CA{number:03d} Require MFA for administrators", "result": "notApplied",
+        "enforcedGrantControls": ["Mfa"], "enforcedSessionControls": [], "sessionControlsNotSatisfied": [],
+        "conditionsSatisfied": "application", "conditionsNotSatisfied": "users",
+        "includeRulesSatisfied": [], "excludeRulesSatisfied": [],
+    }  # fmt: skip
+
+
+def sign_in(dice: random.Random) -> dict[str, Any]:
+    """A beta sign-in with all its keys, about 3 KB."""
+    user, place, failed = dice.randrange(400), dice.choice(_PLACES), dice.random() < 0.1
+    city, state, country, latitude, longitude = place
+    return {
+        "id": _guid(dice), "createdDateTime": f"2026-11-{dice.randint(1, 28):02d}T{dice.randint(0, 23):02d}:"
+        f"{dice.randint(0, 59):02d}:{dice.randint(0, 59):02d}Z",
+        "userDisplayName": f"User {user}", "userPrincipalName": f"user{user}@contoso.example",
+        "userId": f"00000000-0000-4000-8000-{user:012d}", "appId": "00000002-0000-0ff1-ce00-000000000000",
+        "appDisplayName": "Office 365 Exchange Online", "ipAddress": f"198.51.100.{user % 250}",
+        "ipAddressFromResourceProvider": None, "clientAppUsed": "Browser", "userAgent": dice.choice(_AGENTS),
+        "correlationId": _guid(dice), "conditionalAccessStatus": "notApplied", "originalRequestId": "",
+        "isInteractive": True, "tokenIssuerName": "", "tokenIssuerType": "AzureAD", "clientCredentialType": "none",
+        "processingTimeInMilliseconds": dice.randint(30, 900), "riskDetail": "none", "riskLevelAggregated": "none",
+        "riskLevelDuringSignIn": "none", "riskState": "none", "riskEventTypes_v2": [],
+        "resourceDisplayName": "Microsoft Graph", "resourceId": "00000003-0000-0000-c000-000000000000",
+        "resourceTenantId": _TENANT, "homeTenantId": _TENANT, "homeTenantName": "", "authenticationMethodsUsed": [],
+        "authenticationRequirement": "singleFactorAuthentication", "signInIdentifier": "", "signInIdentifierType": None,
+        "servicePrincipalName": None, "signInEventTypes": ["interactiveUser"], "servicePrincipalId": "",
+        "federatedCredentialId": "", "userType": "member", "flaggedForReview": False, "isTenantRestricted": False,
+        "autonomousSystemNumber": 64500, "crossTenantAccessType": "none", "servicePrincipalCredentialKeyId": None,
+        "servicePrincipalCredentialThumbprint": "", "uniqueTokenIdentifier": _guid(dice).replace("-", ""),
+        "incomingTokenType": "none", "authenticationProtocol": "none", "resourceServicePrincipalId": _guid(dice),
+        "signInTokenProtectionStatus": "none", "originalTransferMethod": "none", "globalSecureAccessIpAddress": None,
+        "isThroughGlobalSecureAccess": False, "sessionId": _guid(dice), "appOwnerTenantId": _TENANT,
+        "resourceOwnerTenantId": _TENANT, "conditionalAccessAudiences": [], "mfaDetail": None,
+        "authenticationAppDeviceDetails": None, "agent": {"agentType": "notAgentic", "parentAppId": None},
+        "status": {"errorCode": 50126 if failed else 0, "failureReason": "Invalid password." if failed else "Other.",
+                   "additionalDetails": None},
+        "deviceDetail": {"deviceId": "", "displayName": "", "operatingSystem": "Windows10", "browser": "Edge 131.0.0",
+                         "isCompliant": False, "isManaged": False, "trustType": ""},
+        "location": {"city": city, "state": state, "countryOrRegion": country,
+                     "geoCoordinates": {"altitude": None, "latitude": latitude, "longitude": longitude}},
+        "appliedConditionalAccessPolicies": [_policy(dice, number) for number in range(2)],
+        "authenticationContextClassReferences": [], "authenticationProcessingDetails": [
+            {"key": "Root Key Type", "value": "Unknown"}, {"key": "Is CAE Token", "value": "False"}],
+        "networkLocationDetails": [], "authenticationDetails": [{
+            "authenticationStepDateTime": "2026-11-20T08:00:00Z", "authenticationMethod": "Password",
+            "authenticationMethodDetail": "Password in the cloud", "succeeded": not failed,
+            "authenticationStepResultDetail": "Correct password",
+            "authenticationStepRequirement": "Primary authentication"}],
+        "authenticationRequirementPolicies": [], "sessionLifetimePolicies": [],
+        "privateLinkDetails": {"policyId": "", "policyName": "", "resourceId": "", "policyTenantId": ""},
+        "appliedEventListeners": [], "authenticationAppPolicyEvaluationDetails": [],
+        "managedServiceIdentity": {"msiType": "none", "associatedResourceId": "", "federatedTokenId": None,
+                                   "federatedTokenIssuer": None},
+        "tokenProtectionStatusDetails": {"signInSessionStatus": "none", "signInSessionStatusCode": 0},
+    }  # fmt: skip
+
+
+def _best(*runs: Callable[[], None]) -> list[float]:
+    best = [float("inf")] * len(runs)
+    for _ in range(_ROUNDS):
+        for index, run in enumerate(runs):
+            start = time.perf_counter()
+            run()
+            best[index] = min(best[index], time.perf_counter() - start)
+    return best
+
+
+def _ratio(
+    texts: list[bytes], loads: Callable[[Any], Any], dumps: Callable[[Any], Any]
+) -> tuple[float, float, float]:
+    stream = STREAMS["interactive"]
+
+    def plain() -> None:
+        for text in texts:
+            dumps(loads(text))
+
+    def ours() -> None:
+        for text in texts:
+            dumps(normalize(loads(text), stream, tenant_id=_TENANT))
+
+    ours()
+    gc.collect()
+    base, full = _best(plain, ours)
+    return full / base, base / len(texts) * 1e6, full / len(texts) * 1e6
+
+
+def run() -> list[tuple[str, float, str]]:
+    """(what, measured, goal) of each ratio and the microseconds a record behind it."""
+    dice = random.Random(20261124)
+    texts = [json.dumps(sign_in(dice), separators=(",", ":")).encode() for _ in range(1000)]
+    rows: list[tuple[str, float, str]] = [("record size, bytes", sum(map(len, texts)) / len(texts), "")]
+    fast, base, full = _ratio(texts, jsontext.loads, jsontext.dumps)
+    rows += [("orjson loads+dumps, us a record", base, ""), ("loads+normalize+dumps, us a record", full, "")]
+    rows.append(("ratio with orjson", fast, "<= 2.0"))
+    plain, base, full = _ratio(texts, json.loads, lambda value: json.dumps(value, separators=(",", ":")))
+    rows += [("json loads+dumps, us a record", base, ""), ("loads+normalize+dumps, us a record", full, "")]
+    rows.append(("ratio with the standard library", plain, "<= 1.5"))
+    return rows
+
+
+def main() -> None:
+    """Print the rows."""
+    for name, value, goal in run():
+        print(f"{name:38} {value:10.2f}  {goal}")
+
+
+if __name__ == "__main__":
+    main()
