@@ -44,10 +44,13 @@ class PinnedSession(requests.Session):
         self._verify = ca_bundle(config)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send with the session's time-out and without following redirects."""
+        """Send, with the session's time-out where the caller names none."""
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
-        kwargs["allow_redirects"] = False
         return super().send(request, **kwargs)
+
+    def get_redirect_target(self, resp: requests.Response) -> Optional[str]:
+        """None: a redirect is an answer like any other, whoever asks."""
+        return None
 
     def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
         """The configured proxy and CA bundle, else the environment's; what the caller passed does not count."""
