@@ -38,16 +38,16 @@ class Request:
 class Answer:
     """One answer.
 
-    :param cut: send this many bytes of the body and close, where a fault asks for it; 0 closes without an answer.
-    :param declared: the Content-Length to claim instead of the true one.
+    :param share: the part of the body that is sent before the connection is closed; 0 sends nothing at all.
+    :param excess: bytes that Content-Length claims beyond the true length.
     """
 
     status: int
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
-    cut: Optional[int] = None
-    declared: Optional[int] = None
+    share: float = 1.0
+    excess: int = 0
 
 
 class RefusedError(Exception):
@@ -87,3 +87,11 @@ def bad_filter(detail: str = "") -> RefusedError:
     Source: microsoft-graph-docs issues 5676 and 14173; with a property's name, MSIdentityTools issue 29.
     """
     return RefusedError(400, "BadRequest", "Invalid filter clause" + (f": {detail}" if detail else ""))
+
+
+def unlicensed(reporting: bool) -> RefusedError:
+    """403 of a tenant without the licence (microsoft-graph-docs issue 14118)."""
+    if reporting:
+        code = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
+        return RefusedError(403, code, "Neither tenant is B2C or tenant doesn't have premium license")
+    return RefusedError(403, "Forbidden", "Your tenant is not licensed for this feature.")

@@ -115,7 +115,7 @@ class Reports:
         top = _top(request, resource)
         start = self._start(request)
         rows = self._rows(request, resource, version == "beta", start, top + 1)
-        following = _after(start, rows[:top]) if len(rows) > top else None
+        following = position_after(start, rows[:top]) if len(rows) > top else None
         drop = _UNSHOWN if roles.isdisjoint(_POLICY_ROLES) else frozenset()
         if version != "beta":
             drop |= resource.beta_only
@@ -154,6 +154,10 @@ class Reports:
         text = dumps(head)[:-1].decode() + ',"value":[' + ",".join(page.bodies()) + "]}"
         return Answer(200, text.encode("utf-8", "replace"), JSON)
 
+    def own_link(self, page: Page) -> str:
+        """The URL the page was asked by."""
+        return f"{self._base}{page.request.path}?{page.request.raw_query}"
+
     def link(self, page: Page, position: Optional[Position], token: Optional[str] = None) -> str:
         """The nextLink to a position: the request's own query with a skip token; "" for no position."""
         if position is None:
@@ -167,6 +171,7 @@ def _select(request: Request) -> frozenset[str]:
     return frozenset(filter(None, request.query.get("$select", "").replace(" ", "").split(",")))
 
 
-def _after(start: Position, rows: Sequence[Row]) -> Position:
+def position_after(start: Position, rows: Sequence[Row]) -> Position:
+    """Where a walk goes on that has given these rows; at least one."""
     last = rows[-1]
     return replace(start, after=(last.time, last.pos), skip=start.skip + len(rows), page=start.page + 1)

@@ -16,6 +16,7 @@ from entrawatch.emulator.answers import RefusedError, refused
 from entrawatch.emulator.authority import App, Authority
 from entrawatch.emulator.certificate import server_context
 from entrawatch.emulator.keep import Keep
+from entrawatch.emulator.mischief import Mischief
 from entrawatch.emulator.reports import Reports
 from entrawatch.emulator.service import Service
 from entrawatch.emulator.sockets import Server
@@ -23,9 +24,10 @@ from entrawatch.emulator.throttle import Limits, Throttle
 from entrawatch.emulator.tokens import SkipTokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from entrawatch.emulator.answers import Answer, Request
+    from entrawatch.emulator.faults import Fault
     from entrawatch.emulator.records import Emitted
     from entrawatch.interfaces import Clock
 
@@ -90,13 +92,24 @@ class Emulator:
     """A context manager: it answers from `with` to the end of it.
 
     :param emitted: the tenant's records.
+    :param faults: what goes wrong, and when.
+    :param seed: of the faults' probabilities.
     :param clock: decides which records have arrived, which tokens are over, and the budgets.
     :param options: fields of `Options`.
     """
 
     client_id = "3d2c1b0a-6f5e-4c8d-8b9a-e17a0a7c4001"
 
-    def __init__(self, emitted: Iterable[Emitted] = (), *, clock: Optional[Clock] = None, **options: Any) -> None:
+    def __init__(
+        self,
+        emitted: Iterable[Emitted] = (),
+        *,
+        faults: Sequence[Fault] = (),
+        seed: int = 0,
+        clock: Optional[Clock] = None,
+        **options: Any,
+    ) -> None:
+        self._faults, self._seed = tuple(faults), seed
         self._emitted, self._options = emitted, Options(**options)
         self.clock: Clock = clock or SystemClock()
         self.tenant_id = self._options.tenant_id
@@ -134,7 +147,8 @@ class Emulator:
         reports = Reports(self._keep, tokens, clock, self.url, options.retention, options.shifting)
         limits = options.throttle if isinstance(options.throttle, Limits) else Limits()
         throttle = Throttle(limits, clock) if options.throttle else None
-        return Service(self.authority, reports, clock, throttle, options.licences)
+        mischief = Mischief(self._faults, self._seed, lambda seconds: clock.sleep(seconds, self._stopping))
+        return Service(self.authority, reports, clock, throttle, options.licences, mischief)
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()

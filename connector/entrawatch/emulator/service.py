@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from entrawatch.emulator.answers import Answer, RefusedError, refused
+from entrawatch.emulator.answers import Answer, RefusedError, refused, unlicensed
 from entrawatch.emulator.authority import TokenRefusedError
 from entrawatch.emulator.resources import RESOURCES
 from entrawatch.schema.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from entrawatch.emulator.answers import Request
     from entrawatch.emulator.authority import Authority
+    from entrawatch.emulator.faults import Fault
+    from entrawatch.emulator.mischief import Mischief
     from entrawatch.emulator.reports import Reports
     from entrawatch.emulator.throttle import Throttle
     from entrawatch.interfaces import Clock
@@ -25,14 +27,6 @@ _NEEDS = {stream.path.lower(): (frozenset(stream.permissions), stream.licence) f
 def not_found(segment: str) -> RefusedError:
     """A path Graph does not know (msgraph-sdk-powershell issue 3189)."""
     return RefusedError(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
-
-
-def unlicensed(reporting: bool) -> RefusedError:
-    """403 of a tenant without the licence (microsoft-graph-docs issue 14118)."""
-    if reporting:
-        code = "Authentication_RequestFromNonPremiumTenantOrB2CTenant"
-        return RefusedError(403, code, "Neither tenant is B2C or tenant doesn't have premium license")
-    return RefusedError(403, "Forbidden", "Your tenant is not licensed for this feature.")
 
 
 def _missing(reporting: bool, permissions: frozenset[str]) -> RefusedError:
@@ -58,23 +52,29 @@ class Service:
         clock: Clock,
         throttle: Optional[Throttle],
         licences: frozenset[str],
+        mischief: Mischief,
     ) -> None:
         self._authority, self._reports, self._clock = authority, reports, clock
-        self._throttle, self.licences = throttle, licences
+        self._throttle, self.licences, self._mischief = throttle, licences, mischief
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request, refusals included."""
         try:
-            return self._route(request)
+            return self._altered(request)
         except RefusedError as refusal:
             return refused(refusal, request, self._clock.now())
         except TokenRefusedError as refusal:
             return self._authority.refused(refusal)
 
-    def _route(self, request: Request) -> Answer:
+    def _altered(self, request: Request) -> Answer:
+        faults = self._mischief.chosen(request)
+        answer = self._mischief.before(faults, request, "/auditlogs/" in request.path.lower())
+        return answer or self._mischief.after(faults, self._route(request, faults))
+
+    def _route(self, request: Request, faults: Sequence[Fault]) -> Answer:
         first, _, rest = request.path.strip("/").partition("/")
         if first.lower() in {"v1.0", "beta"}:
-            return self._graph(first.lower(), "/" + rest, request)
+            return self._graph(first.lower(), "/" + rest, request, faults)
         return self._login(first, "/" + rest, request)
 
     def _login(self, tenant: str, path: str, request: Request) -> Answer:
@@ -87,7 +87,7 @@ class Service:
             return Answer(404, b"<html><body>404 Not Found</body></html>", "text/html; charset=us-ascii")
         return handler()
 
-    def _graph(self, version: str, path: str, request: Request) -> Answer:
+    def _graph(self, version: str, path: str, request: Request, faults: Sequence[Fault]) -> Answer:
         claims = self._authority.claims(request.headers.get("authorization"))
         resource = RESOURCES.get(path.lower())
         if resource is None:
@@ -100,7 +100,8 @@ class Service:
             self._throttle.check(resource.reporting, str(claims["appid"]))
         roles = frozenset(claims.get("roles", ())) | frozenset(str(claims.get("scp", "")).split())
         self._check_rights(path, resource.reporting, roles)
-        return self._reports.write(self._reports.page(version, path, request, roles))
+        page = self._reports.page(version, path, request, roles)
+        return self._reports.write(self._mischief.page(faults, page, self._reports))
 
     def _check_rights(self, path: str, reporting: bool, roles: frozenset[str]) -> None:
         permissions, licence = _NEEDS[path.lower()]

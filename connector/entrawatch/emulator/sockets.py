@@ -125,20 +125,20 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(self.command, unquote(parts.path), values, parts.query, headers, body)
 
     def _send(self, answer: Answer, gzipped: bool) -> None:
-        if answer.cut == 0:
+        if not answer.share:
             self.close_connection = True
             return
         body, headers = answer.body, dict(answer.headers)
         if gzipped and len(body) >= _SMALLEST:
             body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
-        declared = len(body) if answer.declared is None else answer.declared
-        self.close_connection |= answer.cut is not None or declared != len(body)
+        declared = max(0, len(body) + answer.excess)
+        self.close_connection |= answer.share < 1 or declared != len(body)
         self.send_response(answer.status)
         for name, value in {"Content-Type": answer.content_type, **headers, "Content-Length": str(declared)}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body if answer.cut is None else body[: answer.cut])
+            self.wfile.write(body[: int(len(body) * answer.share)])
 
 
 def _takes_gzip(request: Request) -> bool:
