@@ -8,20 +8,17 @@ refuses are rejected with its reason. See the bulk API, https://www.elastic.co/d
 from __future__ import annotations
 
 import random
-import re
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 
-from entrawatch import jsontext
-from entrawatch.errors import ConfigError, SinkRefusedError, SinkUnavailableError
-from entrawatch.interfaces import Event, Rejected, WriteResult
-from entrawatch.schema.streams import STREAMS
+from entrawatch.errors import SinkRefusedError, SinkUnavailableError
+from entrawatch.interfaces import Rejected
 from entrawatch.sinks.elasticsearch_client import connect, is_transient, reason_of, scrubbed, secrets_of, translated
-from entrawatch.sinks.elasticsearch_rollover import Document, Rollovers
+from entrawatch.sinks.elasticsearch_documents import checked_namespace, data_streams, expand, tally_of
+from entrawatch.sinks.elasticsearch_rollover import Rollovers
 from entrawatch.sinks.options import Option
 
 if TYPE_CHECKING:
@@ -29,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from entrawatch.interfaces import Clock, Observer
+    from entrawatch.interfaces import Clock, Event, Observer, WriteResult
+    from entrawatch.sinks.elasticsearch_documents import Document, Tally
 
 OPTIONS: dict[str, Option] = {
     "hosts": Option("text", "URL of a node or of the load balancer before the cluster; several with commas"),
@@ -42,51 +40,13 @@ OPTIONS: dict[str, Option] = {
     "batch_bytes": Option("int", "largest bulk request, before compression", default=10 * 1024 * 1024, least=1024),
     "timeout_seconds": Option("float", "longest time one request may take", default=60.0, least=1),
     "compress": Option("bool", "send with gzip", default=True),
-    "retention_days": Option("int", "`entrawatch setup elasticsearch` makes older data be deleted; unset: never", least=1),
+    "retention_days": Option("int", "age at which set-up has data deleted; unset: never", least=1),
 }  # fmt: skip
 
 #: pauses in seconds before documents are sent again; each is shortened by chance, so that writers do not march in step
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-#: the longest `_id` Elasticsearch takes, in bytes
-_LONGEST_ID = 512
-# https://www.elastic.co/docs/reference/fleet/data-streams#data-streams-naming-scheme
-_NAMESPACE = re.compile(r'[^-A-Z\\/*?"<>|,#:\s]{1,100}')
 #: errors of a document that mean that the place is not right, not the document: see `_outcome`
 _MISPLACED = frozenset({"validation_exception", "invalid_index_name_exception"})
-
-
-def data_streams(namespace: str) -> list[str]:
-    """The data streams our events go to, in the stream table's order."""
-    return list(dict.fromkeys(f"logs-{stream.dataset}-{namespace}" for stream in STREAMS.values()))
-
-
-def checked_namespace(where: str, namespace: str) -> str:
-    """The namespace, if it can be one.
-
-    :raises ConfigError: it cannot.
-    """
-    if not _NAMESPACE.fullmatch(namespace):
-        raise ConfigError([f"{where}: namespace {namespace!r} cannot be one; use small letters, digits, _ and ."])
-    return namespace
-
-
-@dataclass
-class _Tally:
-    """What became of a batch so far, and what is still to be sent."""
-
-    pending: list[Document]
-    stored: int = 0
-    duplicates: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
-    retry: list[Document] = field(default_factory=list)
-    why: str = ""
-
-    def result(self) -> WriteResult:
-        return WriteResult(self.stored, self.duplicates, tuple(self.rejected))
-
-
-def _expand(document: Document) -> tuple[dict[str, Any], bytes]:
-    return {"create": {"_index": document.stream, "_id": document.id}}, document.source
 
 
 class ElasticsearchSink:
@@ -172,64 +132,53 @@ class ElasticsearchSink:
         return [privilege for privilege in wanted if not all(stream[privilege] for stream in given)]
 
     def _write(self, events: Sequence[Event]) -> WriteResult:
-        tally = self._tally(events)
-        with self._translated():
-            held = self._rollovers.held(tally.pending)
-        if held:
-            fresh = [d for d in tally.pending if (d.stream, d.id) not in held]
-            tally.duplicates, tally.pending = len(tally.pending) - len(fresh), fresh
+        tally = tally_of(events, self._namespace, self._clock.now())
         for pause in (*PAUSES, None):
+            self._pass_over_held(tally)
             self._send(tally)
             if not tally.retry:
                 return tally.result()
             self._wait(tally, pause)
         raise AssertionError("the last pause ends the loop")  # pragma: no cover
 
-    def _tally(self, events: Sequence[Event]) -> _Tally:
-        tally, now = _Tally([]), self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
-        for event in events:
-            try:
-                tally.pending.append(self._document(event, now))
-            except (KeyError, TypeError, ValueError) as error:
-                tally.rejected.append(Rejected(event, f"the event cannot be a document: {type(error).__name__} {error}"))
-        return tally
+    def _pass_over_held(self, tally: Tally) -> None:
+        with self._translated():
+            held = self._rollovers.held(tally.pending)
+        if held:
+            tally.pass_over(held)
 
-    def _document(self, event: Event, now: str) -> Document:
-        revision = event.get("entra", {}).get("revision", 1)
-        id_ = event["event"]["id"] if revision == 1 else f"{event['event']['id']}:{revision}"
-        if not 0 < len(id_.encode()) <= _LONGEST_ID:
-            raise ValueError(f"its id is empty or longer than {_LONGEST_ID} bytes")
-        place = {**event["data_stream"], "type": "logs", "namespace": self._namespace}
-        shipped = {**event, "event": {**event["event"], "ingested": now}, "data_stream": place}
-        return Document(event, f"logs-{place['dataset']}-{self._namespace}", id_, jsontext.dumps(shipped))
-
-    def _send(self, tally: _Tally) -> None:
+    def _send(self, tally: Tally) -> None:
         """Send what is pending, in requests as large as allowed, halved where the server calls one too large."""
         documents, limit = tally.pending, self._batch_bytes
         while documents:
-            done = 0
-            try:
-                with self._translated():
-                    for done, item in enumerate(self._outcomes(documents, limit), 1):
-                        self._count(tally, documents[done - 1], item)
-                    self._all_answered(done, documents)
-                return
-            except _TooLargeError:
-                documents = documents[done:]
-                if len(documents[0].source) >= limit or len(documents) == 1:
-                    tally.rejected.append(Rejected(documents[0].event, "larger than the server takes (413)"))
-                    documents, limit = documents[1:], self._batch_bytes
-                else:
-                    limit //= 2
+            done = self._send_some(tally, documents, limit)
+            documents = documents[done:]
+            if documents and len(documents) > 1 and len(documents[0].source) < limit:
+                limit //= 2
+            elif documents:
+                tally.rejected.append(Rejected(documents[0].event, "larger than the server takes (413)"))
+                documents = documents[1:]
 
-    def _all_answered(self, done: int, documents: list[Document]) -> None:
+    def _send_some(self, tally: Tally, documents: list[Document], limit: int) -> int:
+        """How many of the documents have their outcome: all, or those before a request that was too large."""
+        done = 0
+        try:
+            with self._translated():
+                for done, item in enumerate(self._outcomes(documents, limit), 1):
+                    self._count(tally, documents[done - 1], item)
+        except _TooLargeError:
+            return done
         if done != len(documents):
             raise SinkUnavailableError(f"{self._where}: {done} of {len(documents)} documents have an outcome")
+        return done
 
     def _outcomes(self, documents: list[Document], limit: int) -> Iterator[dict[str, Any]]:
+        # The helper's types know of dicts and text only; what it is given goes to the callback and nowhere else.
+        actions: Any = documents
+        as_lines: Any = expand
         answers = streaming_bulk(
-            self._client, documents, chunk_size=len(documents), max_chunk_bytes=limit, raise_on_error=False,
-            expand_action_callback=_expand, require_data_stream=True,  # type: ignore[arg-type]
+            self._client, actions, chunk_size=len(documents), max_chunk_bytes=limit, raise_on_error=False,
+            expand_action_callback=as_lines, require_data_stream=True,
         )  # fmt: skip
         try:
             for _, answer in answers:
@@ -241,9 +190,9 @@ class ElasticsearchSink:
         except (AttributeError, KeyError, TypeError):
             raise SinkUnavailableError(f"{self._where}: the answer is none of the bulk API") from None
 
-    def _count(self, tally: _Tally, document: Document, item: dict[str, Any]) -> None:
+    def _count(self, tally: Tally, document: Document, item: dict[str, Any]) -> None:
         """Add one document's outcome, as the bulk API tells it, to the tally."""
-        status, error = item.get("status", 500), item.get("error") or {}
+        status, error = item.get("status", 500), item.get("error")
         kind = error.get("type") if isinstance(error, dict) else None
         if 200 <= status < 300 and item.get("failure_store") != "used":
             tally.stored += 1
@@ -264,7 +213,7 @@ class ElasticsearchSink:
             "run `entrawatch setup elasticsearch` and check the credential's privileges"
         )
 
-    def _wait(self, tally: _Tally, pause: Optional[float]) -> None:
+    def _wait(self, tally: Tally, pause: Optional[float]) -> None:
         """Pause before what was turned away is sent again."""
         if self._observer is not None:
             self._observer.count("sink_retried_events", len(tally.retry), sink=self.name)
@@ -273,6 +222,7 @@ class ElasticsearchSink:
         if pause is None or (self._stop is not None and self._stop.is_set()):
             raise SinkUnavailableError(f"{self._where}: {len(tally.retry)} documents were turned away, {tally.why}")
         tally.pending, tally.retry = tally.retry, []
+        self._rollovers.forget()
 
 
 class _TooLargeError(Exception):

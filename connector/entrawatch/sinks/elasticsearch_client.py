@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 #: statuses after which the same request may go well: time-outs, too many requests, the server's own troubles
 TRANSIENT = frozenset({408, 429})
 _LONGEST = 300
+_PRIVILEGES = "create_doc, auto_configure, read and view_index_metadata"
 
 
 class _Json(JsonSerializer):
@@ -188,6 +189,6 @@ def translated(where: str, secrets: tuple[str, ...]) -> Iterator[None]:
 _ADVICE = {
     0: "check the address and the server's version (8.13 or later)",
     401: "check api_key, or user and password",
-    403: "give the credential the privileges create_doc, auto_configure, read and view_index_metadata on our data streams",
+    403: f"give the credential the privileges {_PRIVILEGES} on our data streams",
     404: "check the address; run `entrawatch setup elasticsearch` if the data streams are missing",
 }

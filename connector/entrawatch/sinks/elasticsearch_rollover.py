@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from elasticsearch import ApiError, NotFoundError
+from elasticsearch import NotFoundError
 
 from entrawatch.errors import SinkUnavailableError
 
@@ -24,27 +24,12 @@ if TYPE_CHECKING:
 
     from elasticsearch import Elasticsearch
 
-    from entrawatch.interfaces import Event
+    from entrawatch.sinks.elasticsearch_documents import Document
 
 #: how far the cluster's clock may be ahead of Microsoft's
 SKEW = timedelta(hours=1)
 #: errors of a look-up that mean the index has nothing to find (any more)
 _ABSENT = frozenset({"index_not_found_exception", "index_closed_exception"})
-
-
-class Document(NamedTuple):
-    """An event on its way: where it goes, its `_id` there, and its JSON."""
-
-    event: Event
-    stream: str
-    id: str
-    source: bytes
-
-    @property
-    def second(self) -> str:
-        """When it happened, to the second, as text that sorts; "" where that cannot be told."""
-        when = self.event.get("@timestamp")
-        return when[:19] if isinstance(when, str) else ""
 
 
 @dataclass(frozen=True)
@@ -122,10 +107,11 @@ class Rollovers:
     def _look(self, stream: str) -> _Stream:
         try:
             answer = self._client.indices.get_settings(index=stream, name="index.creation_date", flat_settings=True)
+            self._streams[stream] = _layout(answer.body)
         except NotFoundError:
             self._streams[stream] = _layout({})
-        else:
-            self._streams[stream] = _layout(answer.body)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise SinkUnavailableError(f"{stream}: the answer is none of the settings API") from None
         return self._streams[stream]
 
     def _held(self, layout: _Stream, documents: list[Document]) -> set[str]:
@@ -137,10 +123,8 @@ class Rollovers:
         return found
 
     def _ask(self, index: str, ids: list[str]) -> Iterable[str]:
+        answer = self._client.mget(index=index, ids=ids, source=False)
         try:
-            answer = self._client.mget(index=index, ids=ids, source=False)
-        except ApiError as error:
-            if error.meta.status == 404:
-                return ()
-            raise
-        return _found(answer["docs"])
+            return list(_found(answer["docs"]))
+        except (AttributeError, KeyError, TypeError):
+            raise SinkUnavailableError(f"{index}: the answer is none of the multi-get API") from None
