@@ -1,0 +1,1 @@
+"""The catalogue's sixteen scenarios as labelled stories, one module a family."""
