@@ -60,6 +60,11 @@ class Stream:
     sign_in_type: str = ""
     fallback: Optional[str] = None
 
+    @property
+    def moves(self) -> bool:
+        """Whether the time field says when a record last changed, so that a change carries it into a later window."""
+        return "Updated" in self.time_field
+
 
 def _sign_in(name: str, sign_in_type: str, dataset_category: str, *, fallback: Optional[str] = None) -> Stream:
     # signInEventTypes exists in beta only (v1.0 answers 400), and beta without a filter gives interactive alone.
