@@ -1,0 +1,154 @@
+"""An Elasticsearch server on loopback, put together from what Maven Central has of it.
+
+The server itself, its HTTP layer and x-pack-core are published and are what runs here. The modules that are not
+(data-streams' own paths, ILM's executor, ingest, painless) are missing; data streams themselves, their templates,
+rollover and the bulk API are part of the server. LifecycleStandIn.java says what stands for ILM.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Optional
+from urllib.error import URLError
+from urllib.request import urlopen
+
+HERE = Path(__file__).parent
+CACHE = HERE.parent.parent / ".cache" / "search-server"
+TOOLS = ("mvn", "java", "javac", "jar")
+NEEDS = (
+    "the search server needs Maven and a JDK of 17 or later, {missing} is missing; "
+    "on Debian or Ubuntu: apt-get install maven openjdk-17-jdk-headless"
+)
+#: module → which of the jars are its own, its plugin class, the modules it extends
+MODULES = {
+    "transport-netty4": ("netty-|transport-netty4", "org.elasticsearch.transport.netty4.Netty4Plugin", ""),
+    "x-pack-core": (
+        "x-pack|unboundid|http|commons-|elasticsearch-ssl-config", "org.elasticsearch.xpack.core.XPackPlugin", "",
+    ),
+    "lifecycle-stand-in": ("lifecycle-stand-in", "entrawatch.LifecycleStandIn", "x-pack-core"),
+}  # fmt: skip
+DESCRIPTOR = """\
+name={name}
+description={name}
+version={version}
+classname={plugin}
+java.version=17
+elasticsearch.version={version}
+extended.plugins={extends}
+has.native.controller=false
+"""
+
+
+def missing_tool() -> Optional[str]:
+    """The first tool that is not installed."""
+    return next((tool for tool in TOOLS if shutil.which(tool) is None), None)
+
+
+def _run(*command: object, cwd: Optional[Path] = None) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+
+
+def _version() -> str:
+    found = re.search("<elasticsearch.version>(.*)</", (HERE / "pom.xml").read_text(encoding="utf-8"))
+    assert found
+    return found[1]
+
+
+def _resolve(jars: Path) -> None:
+    """Let Maven fetch the jars; they stay until the version in pom.xml changes."""
+    if jars.is_dir():
+        return
+    partial = jars.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _run("mvn", "-B", "-q", "-f", HERE / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={partial}")
+    partial.rename(jars)
+
+
+def _compile(home: Path, jars: Path) -> None:
+    """Our two classes: the main one beside the server, the stand-in as a jar among the others."""
+    _run("javac", "-cp", f"{jars}/*", "-d", home / "main", HERE / "java" / "SearchServer.java")
+    _run("javac", "-cp", f"{jars}/*", "-d", home / "stand-in", HERE / "java" / "LifecycleStandIn.java")
+    _run("jar", "-c", "-f", home / "lifecycle-stand-in.jar", "-C", home / "stand-in", ".")
+
+
+def _lay_out(home: Path, jars: Path, version: str) -> None:
+    """A server's folders: lib, config, and one below modules for each module, with its descriptor and its jars."""
+    (home / "config").mkdir(parents=True)
+    (home / "lib").mkdir()
+    _compile(home, jars)
+    for name, (_, plugin, extends) in MODULES.items():
+        (home / "modules" / name).mkdir(parents=True)
+        text = DESCRIPTOR.format(name=name, version=version, plugin=plugin, extends=extends)
+        (home / "modules" / name / "plugin-descriptor.properties").write_text(text, encoding="utf-8")
+    for jar in [*jars.glob("*.jar"), home / "lifecycle-stand-in.jar"]:
+        module = next((name for name, (own, _, _) in MODULES.items() if re.match(own, jar.name)), None)
+        shutil.copy(jar, home / "modules" / module if module else home / "lib")
+
+
+def install(home: Path) -> None:
+    """Put a server into a folder that does not exist yet."""
+    version = _version()
+    jars = CACHE / version
+    CACHE.mkdir(parents=True, exist_ok=True)
+    _resolve(jars)
+    _lay_out(home, jars, version)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class SearchServer:
+    """One node; `start`, `kill` (as a power cut does) and `start` again keep its port and its data."""
+
+    def __init__(self, home: Path, data: Path) -> None:
+        self._home, self._data, self._port = home, data, _free_port()
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def start(self, seconds: float = 90) -> None:
+        """Return when it answers.
+
+        :raises RuntimeError: it ended or does not answer in time; the text is the end of its log.
+        """
+        self._data.mkdir(parents=True, exist_ok=True)
+        log = self._data / "out.log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(self._command(), stdin=subprocess.PIPE, stdout=out, stderr=out)
+        until = time.monotonic() + seconds
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise RuntimeError(f"the search server does not start:\n{log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.1)
+
+    def _command(self) -> list[str]:
+        modules = ["--module-path", str(self._home / "lib"), "--add-modules", "org.elasticsearch.server,jdk.net"]
+        memory = ["-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        main = ["-cp", str(self._home / "main"), "SearchServer"]
+        return ["java", *memory, *modules, *main, str(self._home), str(self._data), str(self._port)]
+
+    def _answers(self) -> bool:
+        with suppress(URLError, OSError), urlopen(f"{self.url}/_cluster/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    def kill(self) -> None:
+        """End it at once, without a word."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            assert self._process.stdin
+            self._process.stdin.close()
+            self._process = None
