@@ -178,12 +178,12 @@ def translated(where: str, secrets: tuple[str, ...]) -> Iterator[None]:
     except SerializationError:
         raise SinkUnavailableError(f"{where}: the answer was no JSON; is something between us and it?") from None
     except ConnectionError as error:
-        message = scrubbed(str(error), secrets)
+        message = scrubbed(str(error.message), secrets)
         if "CERTIFICATE_VERIFY_FAILED" in message:
             raise SinkRefusedError(f"{where}: {message}; give its CA certificate as ca_bundle") from None
         raise SinkUnavailableError(f"{where}: {message}") from None
     except TransportError as error:
-        raise SinkUnavailableError(f"{where}: {scrubbed(str(error), secrets)}") from None
+        raise SinkUnavailableError(f"{where}: {scrubbed(str(error.message), secrets)}") from None
 
 
 _ADVICE = {
