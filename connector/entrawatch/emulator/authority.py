@@ -8,55 +8,27 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
-from urllib.parse import parse_qs
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from entrawatch.emulator.answers import Answer, RefusedError, json_answer
+from entrawatch.emulator.credentials import App, TokenRefusedError, check_credential, form_of
 from entrawatch.jsontext import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from entrawatch.emulator.answers import Request
     from entrawatch.interfaces import Clock
 
 #: Graph's own application, whose URL names the token's audience in every cloud
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
 _UNTIMED: jwt.types.Options = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-
-
-class TokenRefusedError(Exception):
-    """An answer of the token endpoint in OAuth's error shape.
-
-    :param number: the AADSTS number.
-    """
-
-    def __init__(self, error: str, number: int, text: str, status: int = 400) -> None:
-        self.error, self.number, self.text, self.status = error, number, text, status
-        super().__init__(text)
-
-
-@dataclass
-class App:
-    """One application of the tenant.
-
-    :param roles: application permissions that were granted; a token holds those of the moment it was issued.
-    :param certificates: public keys (PEM) whose assertions are taken.
-    :param federated: (issuer, subject, public key PEM) of federated credentials.
-    """
-
-    client_id: str
-    name: str
-    secrets: set[str] = field(default_factory=set)
-    roles: set[str] = field(default_factory=set)
-    certificates: list[str] = field(default_factory=list)
-    federated: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def _unknown_app(client_id: str, tenant: str) -> TokenRefusedError:
@@ -82,6 +54,30 @@ class Authority:
         self.apps: dict[str, App] = {}
         self.lock = threading.RLock()
         self._key = secrets.token_bytes(32)
+        self._federation = ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def graph_audience(self) -> str:
+        """The resource that Graph's scopes name here."""
+        return self._base
+
+    @property
+    def admin(self) -> str:
+        """The administrator who signs in by device code."""
+        return f"admin@{self.domain}"
+
+    # Federation: the emulator is its own outside issuer, under whatever name it is given.
+
+    @property
+    def federation_key(self) -> str:
+        """The public key (PEM) that outside tokens are verified with."""
+        return self._federation.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def federated_token(self, issuer: str, subject: str) -> str:
+        """A token as an outside issuer (a Kubernetes cluster, say) gives a workload; good for an hour."""
+        now = int(time.time())
+        claims = {"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "iat": now, "exp": now + 3600}
+        return jwt.encode(claims, self._federation, algorithm="ES256")
 
     # Discovery
 
@@ -145,7 +141,7 @@ class Authority:
             text = "The provided value for the input parameter 'grant_type' is not supported."
             raise TokenRefusedError("unsupported_grant_type", 70003, text)
         app = self.app(form.get("client_id", ""))
-        self._check_credential(app, tenant, form)
+        check_credential(app, form, [f"{self._base}/{tenant}/oauth2/v2.0/token", f"{self._base}/{tenant}/v2.0"])
         audience = self.audience(form.get("scope", ""))
         return self.issued(self.sign(app, audience, roles=app.roles))
 
@@ -176,49 +172,6 @@ class Authority:
             text = f"The resource principal named {resource} was not found in the tenant named {self.domain}."
             raise TokenRefusedError("invalid_resource", 500011, text)
         return resource
-
-    def _check_credential(self, app: App, tenant: str, form: Mapping[str, str]) -> None:
-        if "client_assertion" in form:
-            self._check_assertion(app, tenant, form)
-        elif "client_secret" not in form:
-            text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-            raise TokenRefusedError("invalid_client", 7000218, text, 401)
-        elif form["client_secret"] not in app.secrets:
-            text = (
-                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
-                f"value, not the client secret ID, for a secret added to app '{app.client_id}'."
-            )
-            raise TokenRefusedError("invalid_client", 7000215, text, 401)
-
-    def _check_assertion(self, app: App, tenant: str, form: Mapping[str, str]) -> None:
-        if form.get("client_assertion_type") != _ASSERTION:
-            raise TokenRefusedError("invalid_request", 900144, "The request body must contain 'client_assertion_type'.")
-        assertion = form["client_assertion"]
-        try:
-            issuer = str(jwt.decode(assertion, options={"verify_signature": False}).get("iss"))
-        except jwt.InvalidTokenError:
-            raise TokenRefusedError("invalid_client", 50027, "JWT token is invalid or malformed.", 401) from None
-        if issuer.lower() == app.client_id:
-            self._check_certificate(app, tenant, assertion)
-        else:
-            self._check_federated(app, issuer, assertion)
-
-    def _check_certificate(self, app: App, tenant: str, assertion: str) -> None:
-        audiences = [f"{self._base}/{tenant}/oauth2/v2.0/token", f"{self._base}/{tenant}/v2.0"]
-        if not any(_verifies(assertion, key, audiences) for key in app.certificates):
-            text = "Client assertion failed signature validation, or its certificate is not registered on the app."
-            raise TokenRefusedError("invalid_client", 700027, text, 401)
-
-    def _check_federated(self, app: App, issuer: str, assertion: str) -> None:
-        keys = [key for known, _, key in app.federated if known == issuer]
-        if not keys:
-            text = f"No matching federated identity record found for presented assertion issuer '{issuer}'."
-            raise TokenRefusedError("invalid_client", 700211, text, 401)
-        subjects = {subject for known, subject, _ in app.federated if known == issuer}
-        audience = ["api://AzureADTokenExchange"]
-        if not any(_verifies(assertion, key, audience, subjects) for key in keys):
-            text = "No matching federated identity record found for presented assertion subject."
-            raise TokenRefusedError("invalid_client", 700213, text, 401)
 
     def sign(self, app: App, audience: str, roles: Iterable[str] = (), **claims: Any) -> str:
         """An access token: a JWT that only this authority can read, as clients must treat it."""
@@ -267,17 +220,3 @@ class Authority:
 def _unauthorized(message: str) -> RefusedError:
     challenge = 'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"'
     return RefusedError(401, "InvalidAuthenticationToken", message, WWW_Authenticate=challenge)
-
-
-def _verifies(assertion: str, key: str, audiences: list[str], subjects: Optional[set[str]] = None) -> bool:
-    try:
-        claims = jwt.decode(assertion, key, algorithms=["RS256", "PS256", "ES256"], audience=audiences)
-    except (jwt.InvalidTokenError, ValueError):
-        return False
-    return subjects is None or claims.get("sub") in subjects
-
-
-def form_of(request: Request) -> dict[str, str]:
-    """The fields of a posted form; of equal names the last one counts."""
-    fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
-    return {name: values[-1] for name, values in fields.items()}

@@ -79,3 +79,12 @@ def server_context(directory: Path) -> tuple[ssl.SSLContext, Path]:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(chain)
     return context, ca_file
+
+
+def public_key_of(pem: bytes) -> str:
+    """The public key (PEM) of a certificate (PEM).
+
+    :raises ValueError: it is none.
+    """
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

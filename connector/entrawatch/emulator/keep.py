@@ -27,7 +27,7 @@ _TABLE = """
 CREATE TABLE records (
     pos INTEGER PRIMARY KEY, source TEXT NOT NULL, id TEXT NOT NULL, time INTEGER NOT NULL,
     arrives INTEGER NOT NULL, replaced INTEGER NOT NULL DEFAULT 9223372036854775807,
-    beta_only INTEGER NOT NULL, body TEXT NOT NULL)
+    beta_only INTEGER NOT NULL, new_values INTEGER NOT NULL, body TEXT NOT NULL)
 """
 # A later row of the same source and id takes over when it arrives; of equal arrivals the one that came in last.
 _LINK = """
@@ -43,12 +43,13 @@ WHERE (source, id) IN (
 
 @dataclass(frozen=True)
 class Row:
-    """One record of a page: its place in the order, its text, and whether it holds what only beta shows."""
+    """One record of a page: its place in the order, its text, whether it holds what only beta shows, or new members."""
 
     time: int
     pos: int
     body: str
     beta_only: bool
+    new_values: bool
 
 
 def _time_of(emitted: Emitted, field: str) -> int:
@@ -58,13 +59,13 @@ def _time_of(emitted: Emitted, field: str) -> int:
         return ticks_of(emitted.arrives)
 
 
-def _row(emitted: Emitted) -> tuple[str, str, int, int, bool, str]:
+def _row(emitted: Emitted) -> tuple[str, str, int, int, bool, bool, str]:
     stream = STREAMS[emitted.stream]
-    beta_only = not RESOURCES[stream.path.lower()].beta_only.isdisjoint(emitted.record)
-    body = dumps(emitted.record).decode()
+    resource, record = RESOURCES[stream.path.lower()], emitted.record
+    flags = not resource.beta_only.isdisjoint(record), resource.has_new_values(record)
     when = _time_of(emitted, stream.time_field)
-    identity = str(emitted.record.get("id"))
-    return source_of_stream(stream), identity, when, ticks_of(emitted.arrives), beta_only, body
+    key = source_of_stream(stream), str(record.get("id"))
+    return *key, when, ticks_of(emitted.arrives), *flags, dumps(record).decode()
 
 
 def _ticks_or_null(text: Any) -> Optional[int]:
@@ -106,7 +107,8 @@ class Keep:
     def _insert(self, batch: Sequence[tuple[Any, ...]]) -> None:
         self._db.execute("BEGIN")
         self._db.executemany(
-            "INSERT INTO records (source, id, time, arrives, beta_only, body) VALUES (?, ?, ?, ?, ?, ?)", batch
+            "INSERT INTO records (source, id, time, arrives, beta_only, new_values, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            batch,
         )
         self._db.execute("COMMIT")
         self._dirty = True
@@ -121,12 +123,12 @@ class Keep:
 
     def select(self, where: str, params: Sequence[Any], order: str, limit: int, skip: int = 0) -> list[Row]:
         """Rows by a condition over the columns; `where` and `order` are ours, every value is a parameter."""
-        statement = f"SELECT time, pos, body, beta_only FROM records WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - text from the filter compiler, which takes names from its tables only
+        statement = f"SELECT time, pos, body, beta_only, new_values FROM records WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - text from the filter compiler, which takes names from its tables only
         with self._lock:
             if self._dirty:
                 self._link()
             found = self._db.execute(statement, (*params, limit, skip)).fetchall()
-        return [Row(time, pos, body, bool(beta_only)) for time, pos, body, beta_only in found]
+        return [Row(*row) for row in found]
 
     def close(self) -> None:
         """Let the file go."""

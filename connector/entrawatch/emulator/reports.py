@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import quote, urlencode
 
@@ -28,6 +28,10 @@ _KNOWN_OPTIONS = frozenset({"$filter", "$top", "$select", "$skiptoken"})
 # access policies").
 _POLICY_ROLES = frozenset({"Policy.Read.All", "Policy.Read.ConditionalAccess", "Policy.ReadWrite.ConditionalAccess"})
 _UNSHOWN = frozenset({"appliedConditionalAccessPolicies"})
+_TIP = (
+    "Use $select to choose only the properties your app needs, as this can lead to performance improvements. "
+    "For example: GET auditLogs/signIns?$select=appDisplayName,appId"
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Page:
     :param link: the nextLink to write instead of the one for `next`.
     :param drop: top-level fields that this caller is not shown.
     :param select: the fields asked for; empty for all.
+    :param hides_new_values: whether values newer than the enumeration's sentinel are shown as unknownFutureValue.
     """
 
     resource: Resource
@@ -51,18 +56,23 @@ class Page:
     link: Optional[str] = None
     drop: frozenset[str] = frozenset()
     select: frozenset[str] = frozenset()
-    extra: dict[str, Any] = field(default_factory=dict)
+    hides_new_values: bool = False
 
     def bodies(self) -> list[str]:
         """The records' texts as this caller sees them; text is only taken apart where something is not shown."""
         if self.drop - self.resource.beta_only or self.select:
             return [self._shown(row) for row in self.rows]
-        return [self._shown(row) if self.drop and row.beta_only else row.body for row in self.rows]
+        return [self._shown(row) if self._is_altered(row) else row.body for row in self.rows]
+
+    def _is_altered(self, row: Row) -> bool:
+        return (bool(self.drop) and row.beta_only) or (self.hides_new_values and row.new_values)
 
     def _shown(self, row: Row) -> str:
         record = {name: value for name, value in loads(row.body).items() if name not in self.drop}
         if self.select:
             record = {name: value for name, value in record.items() if name in self.select}
+        if self.hides_new_values:
+            record = {name: self.resource.old_value(name, value) for name, value in record.items()}
         return dumps(record).decode()
 
 
@@ -116,10 +126,21 @@ class Reports:
         start = self._start(request)
         rows = self._rows(request, resource, version == "beta", start, top + 1)
         following = position_after(start, rows[:top]) if len(rows) > top else None
+        hides = "include-unknown-enum-members" not in request.headers.get("prefer", "").lower()
         drop = _UNSHOWN if roles.isdisjoint(_POLICY_ROLES) else frozenset()
         if version != "beta":
             drop |= resource.beta_only
-        return Page(resource, version, request, rows[:top], start, following, drop=drop, select=_select(request))
+        return Page(
+            resource,
+            version,
+            request,
+            rows[:top],
+            start,
+            following,
+            drop=drop,
+            select=_select(request),
+            hides_new_values=hides,
+        )
 
     def _start(self, request: Request) -> Position:
         now = ticks_of(self._clock.now())
@@ -147,7 +168,9 @@ class Reports:
 
     def write(self, page: Page) -> Answer:
         """The page as Graph writes it: the records' texts are joined, not taken apart."""
-        head = {"@odata.context": f"{self._base}/{page.version}/$metadata#{page.resource.path[1:]}", **page.extra}
+        head = {"@odata.context": f"{self._base}/{page.version}/$metadata#{page.resource.path[1:]}"}
+        if not page.select:
+            head["@microsoft.graph.tips"] = _TIP
         link = page.link if page.link is not None else self.link(page, page.next)
         if link:
             head["@odata.nextLink"] = link

@@ -7,8 +7,13 @@ service's own error text (graph2otel, graph-api-gotchas: "Must be between 1 and 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from entrawatch.schema.streams import STREAMS, Stream
+from entrawatch.schema.streams import STREAMS
+
+if TYPE_CHECKING:
+    from entrawatch.interfaces import Record
+    from entrawatch.schema.streams import Stream
 
 _ALL = frozenset({"eq", "ge", "le", "gt", "lt"})
 _EQ = frozenset({"eq"})
@@ -47,6 +52,8 @@ class Resource:
     :param options: query options it takes beside $filter, $top, $select and $skiptoken.
     :param case_sensitive: whether strings compare with case.
     :param equal_on_greater: time properties whose `gt` also gives equals (microsoft-graph-docs issue 13750).
+    :param enumerations: the members before the sentinel of the evolvable ones: others are shown only to clients that
+        send `Prefer: include-unknown-enum-members`.
     """
 
     path: str
@@ -60,6 +67,16 @@ class Resource:
     options: frozenset[str] = frozenset()
     case_sensitive: bool = False
     equal_on_greater: frozenset[str] = frozenset()
+    enumerations: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def old_value(self, name: str, value: Any) -> Any:
+        """A field as a client sees it that does not ask for the newer members of evolvable enumerations."""
+        known = self.enumerations.get(name)
+        return value if known is None or not isinstance(value, str) or value in known else "unknownFutureValue"
+
+    def has_new_values(self, record: Record) -> bool:
+        """Whether any field is such a one."""
+        return any(self.old_value(name, record.get(name)) != record.get(name) for name in self.enumerations)
 
     @property
     def reporting(self) -> bool:
@@ -80,6 +97,19 @@ _SIGN_IN_BETA = _names(
     signInEventTypes signInIdentifier signInIdentifierType signInTokenProtectionStatus tokenIssuerName
     tokenIssuerType tokenProtectionStatusDetails uniqueTokenIdentifier userType"""
 )
+
+_SIGN_IN_ENUMERATIONS = {
+    "authenticationProtocol": _names("none oAuth2 ropc wsFederation saml20 deviceCode"),
+    "crossTenantAccessType": _names("none b2bCollaboration b2bDirectConnect microsoftSupport serviceProvider"),
+    "incomingTokenType": _names("none primaryRefreshToken saml11 saml20"),
+}
+_RISK_ENUMERATIONS = {
+    "riskDetail": _names(
+        """none adminGeneratedTemporaryPassword userPerformedSecuredPasswordChange userPerformedSecuredPasswordReset
+        adminConfirmedSigninSafe aiConfirmedSigninSafe userPassedMFADrivenByRiskBasedPolicy
+        adminDismissedAllRiskForUser adminConfirmedSigninCompromised hidden adminConfirmedUserCompromised"""
+    )
+}
 
 _SIGN_IN_FILTERS = {
     "createdDateTime": Property("time", _ALL),
@@ -120,7 +150,7 @@ def _risk(path: str, entity: str, times: str, strings: str, beta_only: str = "")
     time_field = next(stream.time_field for stream in STREAMS.values() if stream.path == path)
     return Resource(
         path, entity, time_field, properties, maximum=500, default=20, beta_only=frozenset(beta_only.split()),
-        equal_on_greater=frozenset({"lastUpdatedDateTime"}),
+        equal_on_greater=frozenset({"lastUpdatedDateTime"}), enumerations=_RISK_ENUMERATIONS,
     )  # fmt: skip
 
 
@@ -129,6 +159,7 @@ _ALL_RESOURCES = (
     Resource(
         "/auditLogs/signIns", "signIn", "createdDateTime", _SIGN_IN_FILTERS, maximum=1000, default=1000,
         collections={"signInEventTypes": ""}, beta_only=_SIGN_IN_BETA, options=frozenset({"$orderby"}),
+        enumerations=_SIGN_IN_ENUMERATIONS,
     ),
     Resource(
         "/auditLogs/directoryAudits", "directoryAudit", "activityDateTime", _AUDIT_FILTERS, maximum=1000,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from entrawatch.emulator.answers import Answer, RefusedError, refused, unlicensed
-from entrawatch.emulator.authority import TokenRefusedError
+from entrawatch.emulator.credentials import TokenRefusedError, form_of
+from entrawatch.emulator.devices import GRANT
 from entrawatch.emulator.resources import RESOURCES
 from entrawatch.schema.streams import STREAMS
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from entrawatch.emulator.answers import Request
     from entrawatch.emulator.authority import Authority
+    from entrawatch.emulator.devices import Devices
+    from entrawatch.emulator.directory import Directory
     from entrawatch.emulator.faults import Fault
     from entrawatch.emulator.mischief import Mischief
     from entrawatch.emulator.reports import Reports
@@ -38,38 +42,38 @@ def _missing(reporting: bool, permissions: frozenset[str]) -> RefusedError:
     return RefusedError(403, "Forbidden", text)
 
 
+@dataclass(frozen=True)
 class Service:
     """The emulator without its sockets.
 
     :param throttle: None answers every request.
     :param licences: names as the stream table writes them.
+    :param identity: answers the managed identity's endpoint.
     """
 
-    def __init__(
-        self,
-        authority: Authority,
-        reports: Reports,
-        clock: Clock,
-        throttle: Optional[Throttle],
-        licences: frozenset[str],
-        mischief: Mischief,
-    ) -> None:
-        self._authority, self._reports, self._clock = authority, reports, clock
-        self._throttle, self.licences, self._mischief = throttle, licences, mischief
+    authority: Authority
+    devices: Devices
+    directory: Directory
+    reports: Reports
+    mischief: Mischief
+    clock: Clock
+    throttle: Optional[Throttle]
+    licences: frozenset[str]
+    identity: Callable[[Request], Answer]
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request, refusals included."""
         try:
             return self._altered(request)
         except RefusedError as refusal:
-            return refused(refusal, request, self._clock.now())
+            return refused(refusal, request, self.clock.now())
         except TokenRefusedError as refusal:
-            return self._authority.refused(refusal)
+            return self.authority.refused(refusal)
 
     def _altered(self, request: Request) -> Answer:
-        faults = self._mischief.chosen(request)
-        answer = self._mischief.before(faults, request, "/auditlogs/" in request.path.lower())
-        return answer or self._mischief.after(faults, self._route(request, faults))
+        faults = self.mischief.chosen(request)
+        answer = self.mischief.before(faults, request, "/auditlogs/" in request.path.lower())
+        return answer or self.mischief.after(faults, self._route(request, faults))
 
     def _route(self, request: Request, faults: Sequence[Fault]) -> Answer:
         first, _, rest = request.path.strip("/").partition("/")
@@ -79,29 +83,39 @@ class Service:
 
     def _login(self, tenant: str, path: str, request: Request) -> Answer:
         handlers: dict[tuple[str, str], Callable[[], Answer]] = {
-            ("GET", "/v2.0/.well-known/openid-configuration"): lambda: self._authority.discovery(tenant),
-            ("POST", "/oauth2/v2.0/token"): lambda: self._authority.token(tenant, request),
+            ("GET", "/v2.0/.well-known/openid-configuration"): lambda: self.authority.discovery(tenant),
+            ("GET", "/token"): lambda: self.identity(request),
+            ("POST", "/oauth2/v2.0/token"): lambda: self._token(tenant, request),
+            ("POST", "/oauth2/v2.0/devicecode"): lambda: self.devices.start(tenant, request),
         }
-        handler = handlers.get((request.method, path.lower()))
+        is_ours = (path.lower() == "/token") == (tenant == "msi")
+        handler = handlers.get((request.method, path.lower())) if is_ours else None
         if handler is None:
             return Answer(404, b"<html><body>404 Not Found</body></html>", "text/html; charset=us-ascii")
         return handler()
 
+    def _token(self, tenant: str, request: Request) -> Answer:
+        by_device = form_of(request).get("grant_type") == GRANT
+        return self.devices.poll(tenant, request) if by_device else self.authority.token(tenant, request)
+
     def _graph(self, version: str, path: str, request: Request, faults: Sequence[Fault]) -> Answer:
-        claims = self._authority.claims(request.headers.get("authorization"))
+        claims = self.authority.claims(request.headers.get("authorization"))
+        roles = frozenset(claims.get("roles", ())) | frozenset(str(claims.get("scp", "")).split())
         resource = RESOURCES.get(path.lower())
         if resource is None:
-            raise not_found(path.rpartition("/")[2])
+            answer = self.directory.answer(path, request, roles)
+            if answer is None:
+                raise not_found(path.strip("/").partition("/")[0])
+            return answer
         if request.method != "GET":
             raise RefusedError(
                 405, "Request_BadRequest", f"The method {request.method} is not allowed on this resource."
             )
-        if self._throttle is not None:
-            self._throttle.check(resource.reporting, str(claims["appid"]))
-        roles = frozenset(claims.get("roles", ())) | frozenset(str(claims.get("scp", "")).split())
+        if self.throttle is not None:
+            self.throttle.check(resource.reporting, str(claims["appid"]))
         self._check_rights(path, resource.reporting, roles)
-        page = self._reports.page(version, path, request, roles)
-        return self._reports.write(self._mischief.page(faults, page, self._reports))
+        page = self.reports.page(version, path, request, roles)
+        return self.reports.write(self.mischief.page(faults, page, self.reports))
 
     def _check_rights(self, path: str, reporting: bool, roles: frozenset[str]) -> None:
         permissions, licence = _NEEDS[path.lower()]
