@@ -60,11 +60,14 @@ BACKGROUND = (
     App("29d9ed98-a469-4536-ade2-f981bc1d605e", "Microsoft Authentication Broker", *_DIRECTORY, _DESKTOP),
 )
 #: resources that programs ask tokens for
-WORKLOAD_RESOURCES = (
-    _GRAPH,
-    _ARM,
-    ("cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault"),
-    ("e406a681-f3d4-42a8-90b6-c2b029497af1", "Azure Storage"),
+WORKLOAD_RESOURCES = tuple(
+    App("", "", *resource)
+    for resource in (
+        _GRAPH,
+        _ARM,
+        ("cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "Azure Key Vault"),
+        ("e406a681-f3d4-42a8-90b6-c2b029497af1", "Azure Storage"),
+    )
 )
 
 _CHROME = (

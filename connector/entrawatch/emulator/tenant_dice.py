@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import random
+from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -73,8 +74,6 @@ class Dice:
         """A new GUID."""
         return guid_of(self.bits(128))
 
-    def text(self, length: int) -> str:
-        """Letters and digits as they stand in tokens."""
-        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-        number = self.bits(6 * length)
-        return "".join(alphabet[(number >> (6 * place)) & 63] for place in range(length))
+    def token(self) -> str:
+        """A new token identifier: 22 letters and digits."""
+        return urlsafe_b64encode(self.bits(128).to_bytes(16, "big"))[:22].decode()

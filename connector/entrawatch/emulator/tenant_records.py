@@ -100,7 +100,7 @@ def signin(world: World, dice: Dice, when: datetime, **changes: Any) -> Record:
     record["id"] = record["originalRequestId"] = name
     record["createdDateTime"] = seconds_text(when)
     record["correlationId"] = dice.guid()
-    record["uniqueTokenIdentifier"] = dice.text(22)
+    record["uniqueTokenIdentifier"] = dice.token()
     record["processingTimeInMilliseconds"] = 80 + dice.below(400)
     record["resourceTenantId"] = record["homeTenantId"] = world.tenant_id
     record.update(changes)

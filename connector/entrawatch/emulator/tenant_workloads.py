@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from entrawatch.emulator.tenant_apps import WORKLOAD_RESOURCES
 from entrawatch.emulator.tenant_dice import Dice, mix
-from entrawatch.emulator.tenant_records import Change, Row, signin, status, ticks_text
+from entrawatch.emulator.tenant_records import Change, Row, app_fields, signin, status, ticks_text
 from entrawatch.emulator.tenant_world import LOCATIONS, NOWHERE, Place
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Principal(NamedTuple):
     thumbprint: Optional[str]
 
 
+@lru_cache(maxsize=8192)
 def principal(world: World, number: int) -> Principal:
     """A program with a service principal; each runs on one of the programs' machines."""
     traits = mix(world.seed, number, 20)
@@ -73,14 +75,21 @@ def programs(world: World, number: int, start: datetime, length: timedelta) -> I
 
 def _workload(world: World, dice: Dice, when: datetime, kind: str, **values: object) -> Record:
     """A sign-in without a person: no home tenant, no device, no user agent."""
-    resource_id, resource = WORKLOAD_RESOURCES[dice.below(len(WORKLOAD_RESOURCES))]
+    resource = WORKLOAD_RESOURCES[dice.below(len(WORKLOAD_RESOURCES))]
     return signin(
-        world, dice, when, signInEventTypes=[kind], isInteractive=False, resourceId=resource_id,
-        resourceDisplayName=resource, resourceServicePrincipalId=world.guid(mix(len(resource), 24)), clientAppUsed=None,
-        conditionalAccessAudiences=[resource_id], homeTenantId=None, deviceDetail=None, userId="", sessionId=None,
-        authenticationProtocol="clientCredentials", appDisplayName=None, appliedConditionalAccessPolicies=[],
-        processingTimeInMilliseconds=0, appOwnerTenantId=world.tenant_id, **values,
+        world, dice, when,
+        **{
+            **app_fields(world, resource), **_NOBODY, "signInEventTypes": [kind], "appOwnerTenantId": world.tenant_id,
+            **values,
+        },
     )  # fmt: skip
+
+
+_NOBODY: Record = {
+    "isInteractive": False, "clientAppUsed": None, "homeTenantId": None, "deviceDetail": None, "userId": "",
+    "authenticationProtocol": "clientCredentials", "appDisplayName": None, "appliedConditionalAccessPolicies": [],
+    "processingTimeInMilliseconds": 0,
+}  # fmt: skip
 
 
 def _principal_signin(world: World, dice: Dice, when: datetime, who: Principal) -> Row:

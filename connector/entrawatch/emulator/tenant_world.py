@@ -125,6 +125,7 @@ class World:
         #: sign-in fields of each application, filled by the record builder
         self.app_fields: dict[App, Record] = {}
         self.user = lru_cache(maxsize=16384)(self._user)
+        self._day_place = lru_cache(maxsize=32768)(self._where)
 
     def headcount(self, office: int) -> int:
         """Employees of an office."""
@@ -219,8 +220,10 @@ class World:
         The first two behind each address are in their office every weekday: with them the organisation's networks
         show in any seven days, at any size.
         """
-        if user.guest:
-            return self.partner(user)
+        return self.partner(user) if user.guest else self._day_place(user.number, day)
+
+    def _where(self, number: int, day: int) -> Place:
+        user = self.user(number)
         weekday, week = (day + 3) % 7, (day + 3) // 7
         if weekday < 5 and user.seat < 2:
             return self.office(user)

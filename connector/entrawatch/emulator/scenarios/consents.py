@@ -37,7 +37,7 @@ def matched(stage: Stage, group: str, row: Row) -> Row:
 def _consent(stage: Stage, scopes: str, *properties: Record, **more: Any) -> dict[str, Any]:
     """What a consent record holds beside who and when."""
     grant = (
-        f"[] => [[Id: {stage.dice.text(40)}, ClientId: {stage.dice.guid()}, PrincipalId: {stage.cast(0).id}, "
+        f"[] => [[Id: {stage.dice.token()}, ClientId: {stage.dice.guid()}, PrincipalId: {stage.cast(0).id}, "
         f"ResourceId: {stage.world.guid(70)}, ConsentType: Principal, Scope: {scopes}, CreatedDateTime: , "
         "LastModifiedDateTime ]]; "
     )
