@@ -179,6 +179,8 @@ def _credentials(changes: list[Change]) -> dict[str, Any]:
         before = {_key_id(text) for text in old or ()}
         added = [key for key in map(_key_id, new) if key and key not in before]
         out.update({"added": added} if added else {})
+    if new is not None and old is not None:
+        out["growth"] = len(new) - len(old)
     return out
 
 
