@@ -76,8 +76,10 @@ class TokenSource:
             raise self._network(error) from None
         except (ValueError, RuntimeError, KeyError, OSError) as error:
             raise self._unusable(error) from None
-        except Exception as error:  # msal's service errors derive from Exception alone
-            raise TransientError(f"{self._where()}: the token request failed ({type(error).__name__})") from None
+        except Exception as error:  # msal's own errors derive from Exception alone; their words hold a status only
+            raise TransientError(
+                f"{self._where()}: {self._cloud.login_url} failed ({error}); it is tried again"
+            ) from None
 
     def _where(self) -> str:
         return f"tenant {self._tenant.name}"
