@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, Optional
 from entrawatch import jsontext
 from entrawatch.errors import RecordError
 from entrawatch.schema import times
+from entrawatch.schema.streams import STREAMS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from entrawatch.interfaces import Event
+
+#: the sourcetype Splunk's own add-on gives to diagnostic-settings records
+ENVELOPE_SOURCETYPE = "azure:monitor:aad"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
 
@@ -42,3 +46,11 @@ def entra(event: Event) -> dict[str, Any]:
 def stream_of(event: Event) -> str:
     """The stream's name as a file's name may have it; "events" where the event names none."""
     return _UNSAFE.sub("_", str(entra(event).get("stream") or "events"))[:80]
+
+
+def sourcetype_of(event: Event, shape: str) -> str:
+    """Splunk's sourcetype: the vendor's for an envelope, else `entrawatch:` and the stream's family."""
+    if shape == "envelope":
+        return ENVELOPE_SOURCETYPE
+    stream = STREAMS.get(str(entra(event).get("stream")))
+    return f"entrawatch:{stream.family if stream else 'event'}"

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.errors import RecordError, SinkError
 from entrawatch.interfaces import Rejected, WriteResult
-from entrawatch.schema.streams import STREAMS
 from entrawatch.sinks.hec_client import HecClient
 from entrawatch.sinks.hec_delivery import Carried, Delivery, Item
-from entrawatch.sinks.lines import encode, entra, time_of
+from entrawatch.sinks.lines import ENVELOPE_SOURCETYPE, encode, sourcetype_of, time_of
 from entrawatch.sinks.options import Option
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from entrawatch.interfaces import Clock, Event, Observer
-
-#: the sourcetype Splunk's own add-on gives to diagnostic-settings records
-ENVELOPE_SOURCETYPE = "azure:monitor:aad"
 
 OPTIONS: Mapping[str, Option] = {
     "url": Option("url", "HEC's address, e.g. https://splunk.example.com:8088", required=True),
@@ -127,10 +123,4 @@ class SplunkHecSink:
         at = time_of(event)
         # HEC reads epoch seconds with up to three decimals; without `time` Splunk takes the moment of arrival.
         time = {} if at is None else {"time": round(at.timestamp(), 3)}
-        return {**time, **self._fixed, "sourcetype": self._sourcetype(event), "event": event}
-
-    def _sourcetype(self, event: Event) -> str:
-        if self.shape == "envelope":
-            return ENVELOPE_SOURCETYPE
-        stream = STREAMS.get(str(entra(event).get("stream")))
-        return f"entrawatch:{stream.family if stream else 'event'}"
+        return {**time, **self._fixed, "sourcetype": sourcetype_of(event, self.shape), "event": event}
