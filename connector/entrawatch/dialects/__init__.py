@@ -1,0 +1,1 @@
+"""BACK ENDS: a typed rule to the text of one language, exact or refused."""

@@ -1,0 +1,233 @@
+"""SQL: one query per rule over the tables `signin` and `audit`, for DuckDB and, through sqlglot, for warehouses.
+
+A table has one row per record and one column per field of the schema, named by its Graph path (`"status.errorCode"`),
+with `"@timestamp"` (a time with zone) and `"event.id"`. A window rule replays its schedule: a row stands in each of the
+windows that hold it, and the result tells in which windows the threshold was met.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+
+from entrawatch.dialects import sql_baseline
+from entrawatch.dialects.base import Dialect, Unsupported
+from entrawatch.dialects.sql_predicates import (
+    Expr,
+    SqlPredicates,
+    all_of,
+    column,
+    folded,
+    given,
+    parameter_tables,
+)
+from entrawatch.dialects.sql_time import at, number, seconds, slot
+from entrawatch.rules import ir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from entrawatch.rules.rule import Baseline, Rule
+
+#: the engines whose text is written; the first two are executed in the tests
+ENGINES = ("duckdb", "postgres", "snowflake", "databricks", "trino", "bigquery")
+_LEVELS = ("informational", "low", "medium", "high", "critical")
+
+TIME, ID = "@timestamp", "event.id"
+
+
+class Sql(Dialect):
+    """The SQL dialect; its profiles are the engines."""
+
+    name = "sql"
+    profiles = ENGINES
+
+    def __init__(self, baselines: Mapping[str, Baseline], profile: str = "") -> None:
+        super().__init__(baselines, profile)
+        self.predicates = SqlPredicates()
+
+    # --- the four kinds of query ---
+
+    def event(self, rule: Rule, query: ir.EventQuery) -> tuple[str, tuple[str, ...]]:
+        hits = exp.select("*").from_(exp.to_table(rule.source)).where(self.predicates.write(query.where))
+        tables = [("hits", hits)]
+        source = "hits"
+        if query.outside:
+            tables += self._outside(query.outside, "hits", column(TIME))
+            source = "outside"
+        grouped = self._finding(rule, source, column(TIME), column(TIME))
+        return self._text(rule, tables, grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys]))
+
+    def window(self, rule: Rule, query: ir.WindowQuery) -> tuple[str, tuple[str, ...]]:
+        tables = [("hits", self._windowed(rule, query))]
+        source = "hits"
+        if query.outside:
+            tables += self._outside(query.outside, "hits", column("window_end"))
+            source = "outside"
+        end = column("window_end")
+        start = exp.Sub(this=end.copy(), expression=_interval(query.length))
+        measured = self._finding(rule, source, start, end, self._measure(query))
+        groups = [folded(column(field.name)) for field in query.by]
+        reached = exp.GTE(this=self._measured(query), expression=self.predicates.value(query.measure.at_least))
+        return self._text(rule, tables, measured.group_by(*groups, column("window_end")).having(reached))
+
+    def followed(self, rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]:
+        first = query.first
+        if first.outside:
+            raise Unsupported(query, "a baseline on the first step of a sequence")
+        groups = [folded(column(field.name)) for field in first.by]
+        same = [exp.alias_(folded(exp.Min(this=column(field.name))), f"same_{n}") for n, field in enumerate(query.same)]
+        tried = (
+            [] if query.among is None else [exp.alias_(exp.ArrayAgg(this=folded(column(query.among.name))), "tried")]
+        )
+        reached = exp.GTE(this=self._measured(first), expression=self.predicates.value(first.measure.at_least))
+        sprays = (
+            exp.select(*same, *tried, exp.alias_(exp.Max(this=column(TIME)), "last_time"))
+            .from_(exp.to_table("hits"))
+            .group_by(*groups, column("window_end"))
+            .having(reached)
+        )
+        tables = [
+            ("hits", self._windowed(rule, first)),
+            ("reached", sprays),
+            ("following", self._following(rule, query)),
+        ]
+        end = at(slot(column(TIME), query.every, 1), query.every)
+        start = exp.Sub(this=end.copy(), expression=_interval(query.within))
+        grouped = self._finding(rule, "following", exp.Min(this=start), exp.Max(this=end))
+        return self._text(rule, tables, grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys]))
+
+    def joined(self, rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
+        mine, theirs = query.on
+        partner = (
+            exp.select(exp.alias_(folded(column(theirs.name)), "partner_key"), exp.alias_(column(TIME), "partner_time"))
+            .distinct()
+            .from_(exp.to_table(query.source))
+            .where(self.predicates.write(query.partner), given(column(theirs.name)))
+        )
+        event = exp.select("*").from_(exp.to_table(rule.source)).where(
+            self.predicates.write(query.where), given(column(mine.name))
+        )  # fmt: skip
+        late = exp.Greatest(this=column(TIME), expressions=[column("partner_time")], ignore_nulls=True)
+        early = exp.Least(this=column(TIME), expressions=[column("partner_time")], ignore_nulls=True)
+        end = at(slot(late, query.every, 1), query.every)
+        start = exp.Sub(this=end.copy(), expression=_interval(query.length))
+        hits = (
+            exp.select("event.*", exp.alias_(end, "window_end"), exp.alias_(start, "window_start"))
+            .from_(exp.to_table("event"))
+            .join("partner", on=exp.EQ(this=folded(column(mine.name)), expression=column("partner_key")))
+            .where(exp.LTE(this=start.copy(), expression=early))
+        )
+        grouped = self._finding(rule, "hits", column("window_start"), column("window_end"))
+        grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys])
+        return self._text(rule, [("event", event), ("partner", partner), ("hits", hits)], grouped)
+
+    # --- their parts ---
+
+    def _windowed(self, rule: Rule, query: ir.WindowQuery) -> exp.Select:
+        """The matching rows, each once for every window that holds it, the group's key present."""
+        steps = exp.Unnest(
+            expressions=[exp.GenerateSeries(start=number(0), end=number(query.length // query.every - 1))],
+            alias=exp.TableAlias(this=exp.to_identifier("steps"), columns=[exp.to_identifier("step")]),
+        )
+        end = at(exp.Add(this=slot(column(TIME), query.every, 1), expression=exp.column("step")), query.every)
+        present = [self.predicates.write(ir.Present(field)) for field in query.by]
+        return (
+            exp.select(f"{rule.source}.*", exp.alias_(end, "window_end"))
+            .from_(exp.to_table(rule.source))
+            .join(steps, join_type="cross")
+            .where(self.predicates.write(query.where), *present)
+        )
+
+    def _following(self, rule: Rule, query: ir.FollowedQuery) -> exp.Select:
+        on: list[Expr] = [
+            exp.EQ(this=folded(column(field.name)), expression=exp.column(f"same_{n}"))
+            for n, field in enumerate(query.same)
+        ]
+        on.append(exp.GT(this=column(TIME), expression=exp.column("last_time")))
+        latest = exp.Add(this=exp.column("last_time"), expression=_interval(query.within))
+        on.append(exp.LTE(this=column(TIME), expression=latest))
+        for field in _given(query.among):
+            on.append(exp.ArrayContains(this=exp.column("tried"), expression=folded(column(field.name))))
+        return (
+            exp.select(f"{rule.source}.*")
+            .from_(exp.to_table(rule.source))
+            .join("reached", on=all_of(on))
+            .where(self.predicates.write(query.then))
+        )
+
+    def _outside(self, outside: ir.Outside, hits: str, moment: Expr) -> list[tuple[str, exp.Select]]:
+        return sql_baseline.outside(self.baselines[outside.baseline], outside, hits, moment, self.predicates)
+
+    def _measured(self, query: ir.WindowQuery) -> Expr:
+        measure = query.measure
+        counted: Expr = column(ID)
+        if isinstance(measure, ir.Distinct):
+            if measure.field.many:
+                raise Unsupported(measure, "counting the values of a list column")
+            counted = exp.Nullif(this=folded(column(measure.field.name)), expression=exp.Literal.string(""))
+        return exp.Count(this=exp.Distinct(expressions=[counted]))
+
+    def _measure(self, query: ir.WindowQuery) -> tuple[str, Expr]:
+        measure = query.measure
+        name = f"distinct {measure.field.name}" if isinstance(measure, ir.Distinct) else "attempts"
+        return name, self._measured(query)
+
+    def _finding(
+        self, rule: Rule, source: str, start: Expr, end: Expr, measure: tuple[str, Expr] | None = None
+    ) -> exp.Select:
+        """The finding's columns, of whatever the rows are grouped by."""
+        keys = [exp.alias_(exp.Min(this=column(key.field.name)), key.name, quoted=True) for key in rule.keys]
+        ids = exp.ArrayAgg(this=exp.Distinct(expressions=[column(ID)]))
+        measures = [exp.alias_(measure[1], measure[0], quoted=True)] if measure else []
+        return exp.select(
+            *keys,
+            exp.alias_(_once(start, exp.Min), "window_start"),
+            exp.alias_(_once(end, exp.Max), "window_end"),
+            exp.alias_(self._level(rule), "level"),
+            *measures,
+            exp.alias_(exp.Count(this=exp.Distinct(expressions=[column(ID)])), "events"),
+            exp.alias_(ids, "event_ids"),
+        ).from_(exp.to_table(source))
+
+    def _level(self, rule: Rule) -> Expr:
+        """The rule's level, or the highest that one of the finding's events raises it to."""
+        level = exp.Case()
+        for step in sorted(rule.escalations, key=lambda step: -_LEVELS.index(step.level)):
+            one = exp.Case().when(self.predicates.write(step.when), number(1)).else_(number(0))
+            raised = exp.EQ(this=exp.Max(this=one), expression=number(1))
+            level = level.when(raised, exp.Literal.string(step.level))
+        plain = exp.Literal.string(rule.level)
+        return level.else_(plain) if rule.escalations else plain
+
+    def _text(
+        self, rule: Rule, tables: Sequence[tuple[str, exp.Select]], select: exp.Select
+    ) -> tuple[str, tuple[str, ...]]:
+        for name, table in [*parameter_tables(rule.parameters), *tables]:
+            select = select.with_(name, as_=table)
+        try:
+            body = select.sql(self.profile, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        except sqlglot.UnsupportedError as error:
+            raise Unsupported(rule.query, f"{self.profile}: {error}") from error
+        columns = tuple(part.alias_or_name for part in select.expressions)
+        return f"-- {rule.id} {rule.slug}: {_one_line(rule.title)}\n{body}\n", columns
+
+
+def _given(field: ir.FieldRef | None) -> list[ir.FieldRef]:
+    return [] if field is None else [field]
+
+
+def _one_line(title: str) -> str:
+    return " ".join(title.split())
+
+
+def _interval(span: timedelta) -> Expr:
+    return seconds(int(span.total_seconds()))
+
+
+def _once(value: Expr, aggregate: type[exp.Min] | type[exp.Max]) -> Expr:
+    """The value as one of a group: aggregated unless it is so already."""
+    return value.copy() if value.find(exp.AggFunc) else aggregate(this=value.copy())

@@ -1,0 +1,35 @@
+"""Times in SQL: hopping windows by whole seconds since the epoch, which every engine counts alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from entrawatch.dialects.sql_predicates import Expr
+
+
+def number(value: int) -> Expr:
+    """A whole number."""
+    return exp.Literal.number(value)
+
+
+def seconds(count: int) -> Expr:
+    """An interval."""
+    return exp.Interval(this=exp.Literal.string(str(count)), unit=exp.var("SECOND"))
+
+
+def slot(time: Expr, step: timedelta, plus: int = 0) -> Expr:
+    """How many whole steps lie between the epoch and a time, and `plus` more."""
+    whole = exp.Floor(
+        this=exp.Div(this=exp.TimeToUnix(this=time.copy()), expression=number(int(step.total_seconds())), typed=False)
+    )
+    return exp.Add(this=whole, expression=number(plus)) if plus else whole
+
+
+def at(slots: Expr, step: timedelta) -> Expr:
+    """The time that lies so many steps behind the epoch."""
+    return exp.UnixToTime(this=exp.Mul(this=exp.Paren(this=slots), expression=number(int(step.total_seconds()))))

@@ -1,0 +1,1 @@
+"""FRONT END: Sigma documents become the typed rules that every dialect answers."""

@@ -1,0 +1,110 @@
+"""A rule file's text to a checked document: YAML, then the published JSON Schema; every fault with its key."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Callable
+
+import yaml
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+    from entrawatch.rules.faults import Faults
+
+#: the schemas by the kind of document they are for
+_SCHEMAS = {"rule": "catalogue.schema.json", "baseline": "baseline.schema.json"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose dates stay text (Sigma's are) and whose keys stand once."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
+    keys: set[str] = set()
+    for key, _ in node.value:
+        if key.value in keys:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+        keys.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_documents(text: str, faults: Faults) -> list[dict[str, Any]]:
+    """The mappings of a YAML text; what is none is a fault."""
+    try:
+        documents = list(yaml.load_all(text, Loader=_Loader))
+    except yaml.YAMLError as error:
+        faults.add("", _yaml_fault(error))
+        return []
+    if not documents or not all(isinstance(document, dict) for document in documents):
+        faults.add("", "a rule is a YAML mapping of keys to values")
+        return []
+    return documents
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}no YAML: {getattr(error, 'problem', None) or error}"
+
+
+def check(document: dict[str, Any], kind: str, faults: Faults) -> bool:
+    """Whether the document is as its schema says; each difference is a fault."""
+    errors = sorted(_validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path])
+    for error in errors:
+        faults.add(".".join(map(str, error.path)), _expectation(error))
+    return not errors
+
+
+def schema(kind: str) -> dict[str, Any]:
+    """The published JSON Schema for a kind of document (rule, baseline)."""
+    text = resources.files("entrawatch.rules").joinpath(_SCHEMAS[kind]).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@cache
+def _validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(kind))
+
+
+def _expectation(error: ValidationError) -> str:
+    """Plainer words than the validator's for the faults people make."""
+    teller = _TELLERS.get(str(error.validator))
+    return teller(error) if teller else error.message
+
+
+def _unknown_key(error: ValidationError) -> str:
+    known = error.schema.get("properties", {}) if isinstance(error.schema, dict) else {}
+    unknown = set(error.instance) - set(known) if isinstance(error.instance, dict) else set()
+    return f"unknown key {', '.join(sorted(map(str, unknown)))}; it takes {', '.join(sorted(known))}"
+
+
+def _too_short(error: ValidationError) -> str:
+    return f"it is too short: at least {error.validator_value} {_COUNTED[str(error.validator)]}"
+
+
+_COUNTED = {"minLength": "characters", "minItems": "entries", "minProperties": "entries"}
+_TELLERS: dict[str, Callable[[ValidationError], str]] = {
+    "additionalProperties": _unknown_key,
+    "enum": lambda error: f"{error.instance!r} is none of {_listed(error.validator_value)}",
+    "pattern": lambda error: f"{error.instance!r} is not of the form {error.validator_value}",
+    "not": lambda _: "a rule has a correlation or a join, not both",
+    **dict.fromkeys(_COUNTED, _too_short),
+}
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,1 @@
+"""The rule line, held against its meaning."""

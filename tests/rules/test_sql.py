@@ -1,0 +1,159 @@
+"""The SQL dialect, executed by DuckDB: every rule on every one of its cases, and every predicate on hostile values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entrawatch.dialects.base import Compiled, Refusal
+from entrawatch.dialects.sql import ENGINES, Sql
+from entrawatch.rules import ir
+from entrawatch.rules.catalogue import Catalogue
+
+from .duck import found, keys, tables
+from .judge import Judge, rows
+from .test_catalogue import CASES, CATALOGUE
+
+HOSTILE = [
+    "x",
+    "X",
+    "x_y",
+    "xAy",
+    "x%",
+    "x*",
+    "100!",
+    "o'hara",
+    'say "x"',
+    "a\\b",
+    "Ünïcode",
+    "--",
+    "x\ny",
+    "it''s",
+    "",
+]
+TEXT, OTHER = ir.FieldRef("userAgent"), ir.FieldRef("appDisplayName")
+CODE, FLAG = ir.FieldRef("status.errorCode", "number"), ir.FieldRef("isInteractive", "boolean")
+MANY = ir.FieldRef("authenticationMethodsUsed", "text", many=True)
+
+
+def compiled(rule: Any, engine: str = "duckdb") -> Compiled:
+    answer = Sql(CATALOGUE.baselines, engine).compile(rule)
+    assert isinstance(answer, Compiled), answer
+    return answer
+
+
+def event_rule(where: ir.Predicate) -> Any:
+    """A rule on single sign-ins with this predicate."""
+    return replace(CATALOGUE.rules["sync-account-abuse"], query=ir.EventQuery(where))
+
+
+#: a catalogue whose tables have the columns of the random predicates
+ALL = Catalogue({"x": event_rule(ir.And(tuple(map(ir.Present, (TEXT, OTHER, CODE, FLAG, MANY)))))}, CATALOGUE.baselines)
+
+
+@pytest.mark.parametrize(("rule", "case"), CASES)
+def test_duckdb_finds_what_the_judge_finds(rule: Any, case: Any) -> None:
+    case_rows = rows(case.records)
+    query = compiled(rule)
+    results = found(tables(CATALOGUE, case_rows), query)
+    wanted = Judge(CATALOGUE.baselines).findings(rule, case_rows)
+    assert keys(query, results) == {finding.keys for finding in wanted}
+    assert {one for row in results for one in row["event_ids"]} == {one for hit in wanted for one in hit.ids} or not (
+        isinstance(rule.query, (ir.EventQuery, ir.WindowQuery))
+    )
+
+
+@pytest.mark.parametrize("slug", CATALOGUE.rules)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_has_a_text_that_names_the_rule(slug: str, engine: str) -> None:
+    rule = CATALOGUE.rules[slug]
+    query = compiled(rule, engine)
+    first, *rest = query.text.splitlines()
+    assert first == f"-- {rule.id} {slug}: {rule.title}"
+    assert [key.name for key in rule.keys] == list(query.columns[: len(rule.keys)])
+    assert len(rest) > 8
+    assert query == compiled(rule, engine)
+
+
+def predicates() -> st.SearchStrategy[ir.Predicate]:
+    texts = st.sampled_from([text for text in HOSTILE if text])
+    parts = st.lists(texts | st.sampled_from(list(ir.Wildcard)), min_size=1, max_size=3).map(tuple)
+    field = st.sampled_from([TEXT, OTHER, MANY])
+    leaf = st.one_of(
+        st.builds(ir.Equals, field, texts),
+        st.builds(ir.OneOf, field, st.lists(texts, min_size=1, max_size=3).map(tuple)),
+        st.builds(ir.ContainsAny, field, st.lists(texts, min_size=1, max_size=2).map(tuple)),
+        st.builds(ir.Like, field, parts),
+        st.builds(ir.Present, field),
+        st.builds(ir.Matches, field, st.sampled_from(["^x", "y$", "a.b", "[0-9]+"])),
+        st.builds(ir.Equals, st.just(CODE), st.sampled_from([0, 50126])),
+        st.builds(ir.Compares, st.just(CODE), st.sampled_from(["<", "<=", ">", ">="]), st.sampled_from([0, 50126])),
+        st.builds(ir.Equals, st.just(FLAG), st.booleans()),
+        st.just(ir.SameAs(TEXT, OTHER)),
+    )
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.builds(ir.Not, inner),
+            st.builds(ir.And, st.lists(inner, max_size=3).map(tuple)),
+            st.builds(ir.Or, st.lists(inner, max_size=3).map(tuple)),
+        ),
+        max_leaves=6,
+    )
+
+
+def record(
+    agent: str | None, app: str | None, code: int | None, flag: bool | None, methods: list[str]
+) -> dict[str, Any]:
+    return {
+        "createdDateTime": "2026-01-07T09:00:00Z",
+        "userAgent": agent,
+        "appDisplayName": app,
+        "status": {"errorCode": code},
+        "isInteractive": flag,
+        "authenticationMethodsUsed": methods,
+    }
+
+
+records = st.lists(
+    st.builds(
+        record,
+        st.sampled_from([None, *HOSTILE]),
+        st.sampled_from([None, *HOSTILE]),
+        st.sampled_from([None, 0, 50126]),
+        st.sampled_from([None, True, False]),
+        st.lists(st.sampled_from(HOSTILE), max_size=2),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(predicates(), records)
+def test_a_random_predicate_means_in_duckdb_what_the_judge_says(where: ir.Predicate, made: list[Any]) -> None:
+    numbered = [("interactive", {**one, "id": f"r{place}"}) for place, one in enumerate(made)]
+    rule = event_rule(where)
+    case_rows = rows(numbered)
+    query = compiled(rule)
+    results = found(tables(ALL, case_rows), query)
+    assert keys(query, results) == {finding.keys for finding in Judge({}).findings(rule, case_rows)}
+
+
+@pytest.mark.parametrize(
+    ("where", "node"),
+    [
+        (ir.InNetwork(ir.FieldRef("ipAddress", "address"), ("10.0.0.0/8",)), "InNetwork"),
+        (ir.SameAs(MANY, TEXT), "SameAs"),
+    ],
+)
+def test_what_sql_cannot_say_is_refused_as_a_value(where: ir.Predicate, node: str) -> None:
+    answer = Sql(CATALOGUE.baselines).compile(event_rule(where))
+    assert isinstance(answer, Refusal)
+    assert (answer.dialect, answer.node) == ("sql", node)
+    assert re.search(r"\w{3}", answer.why)
