@@ -119,11 +119,13 @@ def _due(
     world: World, day: int, kind: int, times: int, first: int, length: timedelta
 ) -> Iterator[tuple[float, int]]:  # fmt: skip
     """Those of the day's events that fall into the slice: their second of the day, and their number in the day."""
-    shift = mix(world.seed, day, kind, 60) % _DAY
-    spacing = _DAY / times
-    for turn in range(times):
+    shift, spacing = mix(world.seed, day, kind, 60) % _DAY, _DAY / times
+    last = first + length.total_seconds()
+    # a turn lies within one spacing after its place, so only the turns placed near the slice can fall into it
+    near = range(int((first - shift) / spacing) - 3, int((last - shift) / spacing) + 2)
+    for turn in range(times) if len(near) >= times else sorted({turn % times for turn in near}):
         second = (turn * spacing + mix(world.seed, day, kind, turn) % int(spacing + 1) + shift) % _DAY
-        if first <= second < first + length.total_seconds():
+        if first <= second < last:
             yield second, turn
 
 

@@ -7,6 +7,7 @@ browsers and systems are invented.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 #: the tenant that owns Microsoft's own applications
@@ -97,6 +98,7 @@ class Client(NamedTuple):
     trust: str
 
 
+@lru_cache(maxsize=512)
 def client(kind: int, version: int) -> Client:
     """One of the kinds of machine.
 

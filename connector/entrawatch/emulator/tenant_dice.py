@@ -20,15 +20,14 @@ _MASK = (1 << 64) - 1
 def mix(*parts: int) -> int:
     """A 64-bit number that depends on all parts and looks like none of them: what is fixed for a user or a day.
 
-    The steps are SplitMix64's (https://prng.di.unimi.it/splitmix64.c).
+    The multipliers are SplitMix64's (https://prng.di.unimi.it/splitmix64.c).
     """
-    state = 0
+    state = 0x9E3779B97F4A7C15
     for part in parts:
-        state = (state + part + 0x9E3779B97F4A7C15) & _MASK
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & _MASK
-        state ^= state >> 31
-    return state
+        state = (state ^ part) * 0xBF58476D1CE4E5B9 & _MASK
+        state ^= state >> 29
+    state = state * 0x94D049BB133111EB & _MASK
+    return state ^ state >> 32
 
 
 def guid_of(number: int) -> str:
@@ -39,7 +38,8 @@ def guid_of(number: int) -> str:
 
 def fixed_guid(*parts: int) -> str:
     """The GUID that belongs to these numbers."""
-    return guid_of((mix(*parts) << 64) | mix(*parts, 1))
+    first = mix(*parts)
+    return guid_of(first << 64 | mix(first))
 
 
 class Dice:
