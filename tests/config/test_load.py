@@ -142,7 +142,7 @@ def test_a_secret_file_that_others_read_is_refused(
 
 #: what stands in the file (in place of a line of SHORT, or behind it) → the one line it gets
 ONE_FAULT = [
-    ("client_id", "client_idd: x\nclient_id: " + APP, "c.yml:2: client_idd: is not known here; did you mean client_id?"),
+    ("client_id", "client_idd: x\nclient_id: " + APP, "client_idd: is not known here; did you mean client_id?"),
     ("client_id", "client_id: abc", "c.yml:2: client_id: 'abc' is no GUID; write 00000000-"),
     ("client_id", "client_id:", "c.yml:2: client_id: has nothing behind it; write a value or leave the key out"),
     ("client_id", "client_id: [a]", "c.yml:2: client_id: is a list; write one value"),
@@ -158,7 +158,7 @@ ONE_FAULT = [
     ("auth", "auth: {secret_file: nowhere}", "nowhere cannot be read (No such file or directory)"),
     ("auth", "auth: {secret_env: APP_SECRET, secret_file: x}",
      "c.yml:3: auth.secret_file: secret_env and secret_file are both given; keep one"),
-    ("auth", "auth: {method: certficate}", "c.yml:3: auth.method: 'certficate' is not known; did you mean certificate?"),
+    ("auth", "auth: {method: certficate}", "auth.method: 'certficate' is not known; did you mean certificate?"),
     ("auth", "auth: {method: certificate}", "c.yml:3: auth: certificate needs certificate: PEM file"),
     ("auth", "auth: {method: workload_identity}", "c.yml:3: auth: workload_identity needs token_file: "),
     ("auth", "auth: {method: managed_identity, secret_env: APP_SECRET}",
@@ -210,7 +210,7 @@ ONE_FAULT = [
     ("", "  - {type: splunk_hec, url: 'http://s:8088', token_env: HEC}",
      "c.yml:8: sinks[1].url: is plain http to s; write https"),
     ("", "  - {type: splunk_hec, url: 'https://s:8088'}", "c.yml:8: sinks[1]: token_env or token_file is missing: HEC"),
-    ("", "  - {type: splunk_hec, url: 'https://s:8088', token: abc}", "sinks[1].token: a secret does not stand in this"),
+    ("", "  - {type: splunk_hec, url: 'https://s:8088', token: abc}", "sinks[1].token: a secret does not stand in"),
     ("", "  - {type: splunk_hec, url: 'https://s:8088', token_env: HEC, mode: evnt}",
      "c.yml:8: sinks[1].mode: is none of event, envelope"),
     ("", "tenants: [{tenant_id: a.example, client_id: " + APP + "}]",
