@@ -16,7 +16,7 @@ from elasticsearch.helpers import streaming_bulk
 
 from entrawatch.errors import SinkRefusedError, SinkUnavailableError
 from entrawatch.interfaces import Rejected
-from entrawatch.sinks.elasticsearch_client import connect, is_transient, reason_of, scrubbed, secrets_of, translated
+from entrawatch.sinks.elasticsearch_client import Scrubber, connect, is_transient, reason_of, translated
 from entrawatch.sinks.elasticsearch_documents import checked_namespace, data_streams, expand, tally_of
 from entrawatch.sinks.elasticsearch_rollover import Rollovers
 from entrawatch.sinks.options import Option
@@ -57,7 +57,7 @@ class ElasticsearchSink:
 
     def __init__(
         self, name: str, client: Elasticsearch, *, namespace: str, batch_bytes: int, clock: Clock,
-        secrets: tuple[str, ...] = (), observer: Optional[Observer] = None, stop: Optional[threading.Event] = None,
+        scrubbed: Scrubber, observer: Optional[Observer] = None, stop: Optional[threading.Event] = None,
     ) -> None:  # fmt: skip
         self.name = name
         self._client = client
@@ -67,8 +67,8 @@ class ElasticsearchSink:
         self._observer = observer
         self._stop = stop
         self._where = f"sinks.{name}"
-        self._secrets = secrets
-        self._translated = partial(translated, self._where, secrets)
+        self._scrubbed = scrubbed
+        self._translated = partial(translated, self._where, scrubbed)
         self._rollovers = Rollovers(client)
 
     @classmethod
@@ -85,7 +85,7 @@ class ElasticsearchSink:
         where = f"sinks.{name}"
         return cls(
             name, connect(where, options), namespace=checked_namespace(where, options["namespace"]),
-            batch_bytes=options["batch_bytes"], clock=clock, secrets=secrets_of(options), observer=observer, stop=stop,
+            batch_bytes=options["batch_bytes"], clock=clock, scrubbed=Scrubber(options), observer=observer, stop=stop,
         )  # fmt: skip
 
     def write(self, events: Sequence[Event]) -> WriteResult:
@@ -201,15 +201,15 @@ class ElasticsearchSink:
             tally.duplicates += 1
         elif is_transient(status) or status == 409:
             tally.retry.append(document)
-            tally.why = f"{status} {scrubbed(reason_of(error), self._secrets)}"
+            tally.why = f"{status} {self._scrubbed(reason_of(error))}"
         elif status in {401, 403, 404} or kind in _MISPLACED:
             raise SinkRefusedError(self._refusal(document, reason_of(error)))
         else:
-            tally.rejected.append(Rejected(document.event, scrubbed(_why_not(item, error), self._secrets)))
+            tally.rejected.append(Rejected(document.event, self._scrubbed(_why_not(item, error))))
 
     def _refusal(self, document: Document, reason: str) -> str:
         return (
-            f"{self._where}: {document.stream} does not take documents, {scrubbed(reason, self._secrets)}; "
+            f"{self._where}: {document.stream} does not take documents, {self._scrubbed(reason)}; "
             "run `entrawatch setup elasticsearch` and check the credential's privileges"
         )
 

@@ -8,6 +8,7 @@ turns chain verification off for it and looks for the fingerprint in a chain who
 from __future__ import annotations
 
 import base64
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -105,6 +106,8 @@ def connect(where: str, options: Mapping[str, Any]) -> Elasticsearch:
     :param where: how messages name the sink.
     :raises ConfigError: options that contradict each other or cannot be right.
     """
+    # At DEBUG it logs whole requests, which are our events; its INFO has method, URL and status.
+    logging.getLogger("elastic_transport.node").setLevel(logging.INFO)
     place = _place(where, options)
     given = {**place, **_identity(where, options), **_trust(where, options["ca_bundle"])}
     try:
@@ -121,20 +124,34 @@ def connect(where: str, options: Mapping[str, Any]) -> Elasticsearch:
         raise ConfigError([f"{where}: cloud_id or hosts cannot be used ({type(error).__name__})"]) from None
 
 
-def secrets_of(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Every spelling in which the options' secrets travel, longest first, for `scrubbed`."""
-    texts = [value.reveal() for value in options.values() if isinstance(value, Secret)]
-    pairs = [f"{options['user']}:{text}" for text in texts]
-    coded = [base64.b64encode(text.encode()).decode() for text in (*texts, *pairs)]
-    return tuple(sorted(filter(None, {*texts, *coded}), key=len, reverse=True))
+def _spellings(secret: str, user: Optional[str]) -> Iterator[str]:
+    """How a password or API key may turn up: as given, encoded for its header, and an API key's second half alone."""
+    try:
+        plain = base64.b64decode(secret, validate=True).decode()
+    except ValueError:
+        plain = secret
+    for text in (secret, plain, plain.partition(":")[2]):
+        yield text
+    for text in (secret, f"{user}:{secret}"):
+        yield base64.b64encode(text.encode()).decode()
 
 
-def scrubbed(text: str, secrets: tuple[str, ...]) -> str:
-    """One short line of a server's text, without our secrets: a proxy may echo what it was sent."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+class Scrubber:
+    """Makes a server's text fit for a message: one short line, without our secrets, which a proxy may echo."""
+
+    __slots__ = ("_secrets",)
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        texts = [value.reveal() for value in options.values() if isinstance(value, Secret)]
+        spellings = {spelling for text in texts for spelling in _spellings(text, options["user"])}
+        # the longest first: one may be part of another
+        self._secrets = sorted(filter(None, spellings), key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        line = " ".join(text.split())
+        return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def reason_of(error: Any) -> str:
@@ -159,7 +176,7 @@ def _seconds(text: Optional[str]) -> Optional[float]:
 
 
 @contextmanager
-def translated(where: str, secrets: tuple[str, ...]) -> Iterator[None]:
+def translated(where: str, scrubbed: Scrubber) -> Iterator[None]:
     """Turn what the client raises into what a sink raises.
 
     :raises SinkUnavailableError: the same request may go well later.
@@ -170,7 +187,7 @@ def translated(where: str, secrets: tuple[str, ...]) -> Iterator[None]:
     except UnsupportedProductError:
         raise SinkRefusedError(f"{where}: the server is not Elasticsearch; check hosts") from None
     except ApiError as error:
-        message = scrubbed(_api_message(error), secrets)
+        message = scrubbed(_api_message(error))
         if is_transient(error.meta.status):
             pause = _seconds(error.meta.headers.get("retry-after"))
             raise SinkUnavailableError(f"{where}: {message}", pause) from None
@@ -178,12 +195,12 @@ def translated(where: str, secrets: tuple[str, ...]) -> Iterator[None]:
     except SerializationError:
         raise SinkUnavailableError(f"{where}: the answer was no JSON; is something between us and it?") from None
     except ConnectionError as error:
-        message = scrubbed(str(error.message), secrets)
+        message = scrubbed(str(error.message))
         if "CERTIFICATE_VERIFY_FAILED" in message:
             raise SinkRefusedError(f"{where}: {message}; give its CA certificate as ca_bundle") from None
         raise SinkUnavailableError(f"{where}: {message}") from None
     except TransportError as error:
-        raise SinkUnavailableError(f"{where}: {scrubbed(str(error.message), secrets)}") from None
+        raise SinkUnavailableError(f"{where}: {scrubbed(str(error.message))}") from None
 
 
 _ADVICE = {

@@ -11,7 +11,7 @@ from elasticsearch import NotFoundError
 from entrawatch.errors import ConfigError
 from entrawatch.sinks import index_templates
 from entrawatch.sinks.elasticsearch import OPTIONS
-from entrawatch.sinks.elasticsearch_client import connect, secrets_of, translated
+from entrawatch.sinks.elasticsearch_client import Scrubber, connect, translated
 from entrawatch.sinks.elasticsearch_documents import checked_namespace
 from entrawatch.sinks.options import faults, filled
 
@@ -81,7 +81,7 @@ def setup(config: SinkConfig, *, dry_run: bool = False) -> list[Change]:
         return [Change(kind, name, "planned", body) for kind, name, body in planned]
     client = connect(where, options)
     try:
-        with translated(where, secrets_of(options)):
+        with translated(where, Scrubber(options)):
             return install(client, namespace, options["retention_days"])
     finally:
         client.close()
