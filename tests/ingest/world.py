@@ -6,7 +6,7 @@ import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from random import Random
+from random import Random  # noqa: TC003
 from typing import Any, Callable, Optional
 
 from entrawatch.config.model import AuthConfig, CollectConfig, TenantConfig
@@ -80,6 +80,12 @@ class World:
             if arrived:
                 shown[name] = arrived[-1].record
         return shown
+
+    def forget(self, stream: str, before: datetime) -> None:
+        """Drops the records whose last version is older."""
+        edge, field_name = before.strftime("%Y-%m-%dT%H:%M:%SZ"), STREAMS[stream].time_field
+        kept = {name: all_ for name, all_ in self.records[stream].items() if all_[-1].record[field_name] >= edge}
+        self.records[stream] = kept
 
 
 Fault = Callable[[str, Window, int], Optional[BaseException]]
@@ -167,13 +173,18 @@ class FakeSink:
         return str(event["event"]["id"] if "event" in event else event["entra"]["id"])
 
     def newest(self) -> dict[str, dict[str, Any]]:
-        """id → the record of the highest revision."""
+        """id → the record of the highest revision; of snapshots the one updated last."""
         best: dict[str, dict[str, Any]] = {}
         for event in self.events:
-            name = self.name_of(event)
-            if "body" in event and (name not in best or best[name]["entra"]["revision"] < event["entra"]["revision"]):
-                best[name] = event
+            if "body" in event:
+                name = str(event["body"]["id"])
+                if name not in best or self._age(best[name]) < self._age(event):
+                    best[name] = event
         return {name: event["body"] for name, event in best.items()}
+
+    @staticmethod
+    def _age(event: dict[str, Any]) -> tuple[str, int]:
+        return event["body"].get("riskLastUpdatedDateTime", ""), event["entra"]["revision"]
 
     def gaps(self) -> list[dict[str, Any]]:
         return [event for event in self.events if event.get("event", {}).get("action") == "gap"]
@@ -265,9 +276,13 @@ class Rig:
         )  # fmt: skip
 
     def expect_complete(self, *streams: str) -> None:
-        """Each sink holds the newest version of every record, each revision once."""
+        self.expect_complete_but("", streams=streams)
+
+    def expect_complete_but(self, without: str, *, streams: tuple[str, ...] = ()) -> None:
+        """Each sink holds the newest version of every record but that one, each revision once."""
         for stream in streams or (AUDITS.name,):
             shown = self.world.shown(stream, self.clock.now())
+            shown.pop(without, None)
             for sink in self.sinks:
                 newest = sink.newest()
                 lost = sorted(set(shown) - set(newest))
@@ -278,14 +293,19 @@ class Rig:
 def populate(
     world: World, random: Random, count: int, start: datetime, hours: float, stream: str = AUDITS.name
 ) -> None:
-    """Records that arrive 0 s to 20 h late, and change up to three times in the 20 hours after their time."""
+    """Records that arrive 0 s to 20 h late, and change up to three times in the 20 hours after their time.
+
+    In streams that are read by the time of the last update each change carries its own time, and comes up to 20
+    minutes late.
+    """
+    moves = STREAMS[stream].moves
     for number in range(count):
-        time = start + timedelta(seconds=int(random.uniform(0, hours * 3600)))
-        time = at(seconds(time))
-        late = random.choice([0.0, 30.0, 100.0, 600.0, 3600.0, 72000.0]) * random.random()
-        arrives = time + timedelta(seconds=late)
-        name = f"r{number}"
-        world.add(name, time, arrives=arrives, stream=stream, state=0)
+        time = at(seconds(start + timedelta(seconds=int(random.uniform(0, hours * 3600)))))
+        arrives = time + timedelta(seconds=random.choice([0.0, 30.0, 100.0, 600.0, 3600.0, 72000.0]) * random.random())
+        last = time + timedelta(hours=20)
+        world.add(f"r{number}", time, arrives=arrives, stream=stream, state=0)
         for state in range(1, random.choice([1, 1, 1, 2, 3])):
-            arrives += timedelta(seconds=(time + timedelta(hours=20) - arrives).total_seconds() * random.random())
-            world.add(name, time, arrives=arrives, stream=stream, state=state)
+            changed = at(seconds(arrives + (last - arrives) * random.random()))
+            late = timedelta(seconds=random.uniform(0, 1200) if moves else 0)
+            arrives = changed + late
+            world.add(f"r{number}", changed if moves else time, arrives=arrives, stream=stream, state=state)
