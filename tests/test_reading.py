@@ -146,6 +146,8 @@ DAMAGE: dict[str, tuple[str, list[tuple[int, str]]]] = {
     "a list that does not end": (f"[{GOOD},\n{GOOD}", [(1, "a"), (2, "a"), (2, "ends inside a list")]),
     "a page that does not end": (f'{{"value": [{GOOD}], "x": 1', [(1, "a"), (1, "ends inside a page")]),
     "a page with a bad end": (f'{{"value": [{GOOD}], "x" 1}}\n{GOOD}', [(1, "a"), (1, "key has no value"), (2, "a")]),
+    "a bad value after others on its line": (f"{GOOD}{{x}}{GOOD}\n{GOOD}", [(1, "a"), (1, "Expecting"), (2, "a")]),
+    "a bad value behind odd space": (f"\x0b\x01\n{GOOD}", [(1, "no JSON object"), (2, "a")]),
     "a number too long": (f'{{"n": {"9" * 5000}}}\n{GOOD}', [(1, "cannot be read as JSON"), (2, "a")]),
     "too deep": ("[" * 5000 + "\n" + GOOD, [(1, "nested too deeply"), (2, "a")]),
     "an object too deep": ('{"a":' * 99999 + "\n" + GOOD, [(1, "cannot be read as JSON"), (2, "a")]),

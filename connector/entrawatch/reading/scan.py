@@ -28,6 +28,7 @@ _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 _BETWEEN = re.compile(r"[\s,\x1e\x00\ufeff]*")
 _SPACE = re.compile(r"\s*")
 _CONTAINERS = ("value", "records")
+_WORDS = tuple(f'"{name}"' for name in _CONTAINERS)
 #: a page's beginning: what stands before its list is short and flat
 _PAGE = re.compile(
     r'\{\s*(?:"[^"\\]{1,80}"\s*:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*|true|false|null)\s*,\s*){0,8}'
@@ -60,7 +61,7 @@ def records(text: Text) -> Iterator[Item]:
 
 def _tried(text: Text, depth: int) -> Iterator[Item]:
     """The records of the value that begins here; where it is damaged that is told, and what follows it is next."""
-    indent = text.indent()
+    indent = text.indent() if depth else text.indent() or ""
     try:
         yield from _value(text, depth)
     except _Damaged as damage:
@@ -134,7 +135,11 @@ def _at_page(text: Text) -> bool:
     """Whether a page begins here; then its beginning is used up to its list."""
     while len(text.buffer) - text.pos < _HEAD and text.more():
         pass
-    match = _PAGE.match(text.buffer, text.pos, text.pos + _HEAD)
+    end = text.pos + _HEAD
+    # the search for the words is far quicker than the pattern, and ends the matter for most records
+    if not any(text.buffer.find(word, text.pos, end) >= 0 for word in _WORDS):
+        return False
+    match = _PAGE.match(text.buffer, text.pos, end)
     if match:
         text.skip_to(match.end() - 1)
     return match is not None
