@@ -289,6 +289,21 @@ def test_the_part_of_a_failed_write_that_was_stored_is_not_sent_again() -> None:
         assert len(ids(hec)) == 10, "after a success nothing is held back"
 
 
+@pytest.mark.parametrize("acknowledge", [True, False])
+def test_another_stream_s_write_in_between_does_not_make_it_forget(acknowledge: bool) -> None:
+    with HecServer(acknowledge=acknowledge) as hec:
+        sink = sink_for(hec, batch_events=2, acknowledge_seconds=1)
+        hec.faults.extend([lambda *_: False, code(503, 9)])
+        with pytest.raises(SinkUnavailableError):
+            sink.write(events(6))
+        sink.write(events(2, start=50, stream="directory_audits"))
+        sink.write(events(6))
+        assert sorted(ids(hec)) == sorted(numbered(*range(6), 50, 51))
+        before = len(hec.requests)
+        sink.write(events(1, start=70))
+        assert len(hec.requests) - before == (2 if acknowledge else 1), "no question for what is settled"
+
+
 def test_a_busy_server_that_says_where_it_stopped_gets_the_rest() -> None:
     with HecServer() as hec:
         sink = sink_for(hec)

@@ -130,10 +130,12 @@ _TYPED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def typed(event: Event, family: str) -> list[Any]:
-    """The event's values with each column's type; None where it has none or one of another type.
+def typed(event: Event, family: str) -> dict[int, Any]:
+    """Number of a column → the event's value with the column's type; none for a value of another type.
 
     The caller keeps the whole event beside it, so nothing is lost by a value that does not fit.
     """
     cells, _ = spread(event, family)
-    return [None if value is None else _TYPED[column.kind](value) for column, value in zip(columns(family), cells)]
+    kinds = columns(family)
+    values = ((number, _TYPED[kinds[number].kind](value)) for number, value in enumerate(cells) if value is not None)
+    return {number: value for number, value in values if value is not None}

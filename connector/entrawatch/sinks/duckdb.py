@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch import jsontext
 from entrawatch.errors import RecordError, SinkRefusedError, SinkUnavailableError
 from entrawatch.interfaces import Rejected, WriteResult
-from entrawatch.sinks.columns import FAMILIES, OTHER, Column, columns, family_of, typed
+from entrawatch.sinks.columns import FAMILIES, OTHER, columns, family_of, typed
 from entrawatch.sinks.lines import encode
 from entrawatch.sinks.options import Option
 
@@ -58,22 +60,23 @@ def _insert(family: str) -> str:
     )
 
 
-def _ready(column: Column, value: Any) -> Any:
-    return value.replace(tzinfo=None).isoformat() if column.kind == "time" and value is not None else value
+@cache
+def _place(family: str, name: str) -> int:
+    return [column.name for column in columns(family)].index(name)
 
 
 def _row(event: Event, family: str) -> str:
-    """The event as a row of its table, in JSON.
+    """The event as a row of its table, in JSON; what it has not is left out.
 
     :raises RecordError: it has no id to be known by, or JSON cannot say it.
     """
     text = encode(event).decode()
-    found = zip(columns(family), typed(event, family))
-    row = {column.name: _ready(column, value) for column, value in found}
-    if not row[_ID]:
+    row = typed(event, family)
+    if not row.get(_place(family, _ID)):
         raise RecordError("has no event.id")
-    row[_REVISION] = 1 if row[_REVISION] is None else row[_REVISION]
-    cells: dict[str, Any] = {f"c{number}": value for number, value in enumerate(row.values())}
+    row.setdefault(_place(family, _REVISION), 1)
+    # Times are UTC here, and DuckDB's TIMESTAMP has no zone.
+    cells = {f"c{n}": v.replace(tzinfo=None).isoformat() if isinstance(v, datetime) else v for n, v in row.items()}
     return jsontext.dumps({**cells, _EVENT: text}).decode()
 
 

@@ -92,8 +92,9 @@ def _parquet(lines: Iterator[bytes], out: IO[bytes]) -> None:
     schema = pa.schema([*fields, pa.field("event", pa.string())])
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         while group:
-            rows = [[*typed(jsontext.loads(line), family), line.rstrip(b"\n").decode()] for line in group]
-            arrays = [pa.array(values, type=field.type) for values, field in zip(zip(*rows), schema)]
+            rows = [typed(jsontext.loads(line), family) for line in group]
+            arrays = [pa.array([row.get(n) for row in rows], field.type) for n, field in enumerate(fields)]
+            arrays.append(pa.array([line.rstrip(b"\n").decode() for line in group], pa.string()))
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             group = list(islice(lines, _GROUP))
 

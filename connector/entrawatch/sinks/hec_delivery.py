@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FIRST, _GROWTH, _LONGEST = 0.1, 1.6, 10.0
 #: failed writes whose acknowledgements may still come
 _LATE = 8
+#: events of failed writes that are remembered as stored (about 100 bytes each)
+_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True)
@@ -194,35 +196,54 @@ class Delivery:
 
 
 class Carried:
-    """What failed writes stored, so that the same batch, sent again, is not doubled for it.
+    """What failed writes stored, so that the same events, sent again, are not doubled for it.
 
-    Held as digests: 16 bytes an event.
+    Held as digests, and each only until its event comes again; the oldest go first where they are too many.
     """
 
     def __init__(self) -> None:
-        self._stored: set[bytes] = set()
+        self._stored: dict[bytes, None] = {}
         self._late: deque[tuple[str, dict[int, set[bytes]]]] = deque(maxlen=_LATE)
 
     def keep(self, delivery: Delivery) -> None:
         """Remember what of a failed write is safe, and what may still be acknowledged."""
-        self._stored.update(item.digest() for item in delivery.stored)
+        self._add(item.digest() for item in delivery.stored)
         if delivery.awaiting:
             waiting = {ack_id: {item.digest() for item in items} for ack_id, items in delivery.awaiting.items()}
             self._late.append((delivery.channel, waiting))
 
     def fresh(self, items: Sequence[Item], client: HecClient) -> list[Item]:
         """The items that are not stored yet, after a last question for what was still out."""
-        for channel, waiting in self._late:
-            self._stored.update(self._came_late(client, channel, waiting))
-        if not self._stored:
+        if not self._stored and not self._late:
             return list(items)
+        digests = {item.digest() for item in items}
+        for channel, waiting in self._late:
+            asked = [ack_id for ack_id, held in waiting.items() if not held.isdisjoint(digests)]
+            self._add(digest for ack_id in _done(client, asked, channel) for digest in waiting.pop(ack_id))
         return [item for item in items if item.digest() not in self._stored]
 
-    def _came_late(self, client: HecClient, channel: str, waiting: dict[int, set[bytes]]) -> Iterable[bytes]:
-        if not waiting:
-            return []
-        try:
-            done = client.acknowledged(list(waiting), channel)
-        except SinkError:
-            return []
-        return [digest for ack_id in done for digest in waiting.pop(ack_id)]
+    def forget(self, items: Sequence[Item]) -> None:
+        """These have come again and are safe."""
+        if self._stored or self._late:
+            digests = {item.digest() for item in items}
+            self._stored = {digest: None for digest in self._stored if digest not in digests}
+            kept = [(channel, _without(waiting, digests)) for channel, waiting in self._late]
+            self._late = deque(((channel, waiting) for channel, waiting in kept if waiting), maxlen=_LATE)
+
+    def _add(self, digests: Iterable[bytes]) -> None:
+        self._stored.update(dict.fromkeys(digests))
+        while len(self._stored) > _REMEMBERED:
+            del self._stored[next(iter(self._stored))]
+
+
+def _without(waiting: dict[int, set[bytes]], digests: set[bytes]) -> dict[int, set[bytes]]:
+    left = {ack_id: held - digests for ack_id, held in waiting.items()}
+    return {ack_id: held for ack_id, held in left.items() if held}
+
+
+def _done(client: HecClient, ack_ids: list[int], channel: str) -> set[int]:
+    """Which of these have been acknowledged by now; none where the server does not say."""
+    try:
+        return client.acknowledged(ack_ids, channel) if ack_ids else set()
+    except SinkError:
+        return set()

@@ -50,7 +50,7 @@ OPTIONS: Mapping[str, Option] = {
 class SplunkHecSink:
     """Events to one HEC.
 
-    Splunk cannot deduplicate. What one `write` stored before it failed is remembered until a write succeeds, so that
+    Splunk cannot deduplicate. What one `write` stored before it failed is remembered until it comes again, so that
     the same batch sent again is only sent in part; across a restart of the connector one batch may come twice.
     """
 
@@ -98,7 +98,7 @@ class SplunkHecSink:
                 self._carried.keep(self._delivery)
                 self._client.renew_channel()
                 raise
-            self._carried = Carried()
+            self._carried.forget(items)
             return WriteResult(len(events) - len(rejected), rejected=tuple(rejected))
 
     def check(self) -> None:
