@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from entrawatch.emulator.records import Emitted
+    from entrawatch.interfaces import Record
 
 #: the labels' file
 LABELS = "labels.jsonl"
@@ -61,26 +62,39 @@ def write(
 
 def _fill(options: TenantOptions, scratch: Path, progress: Optional[Callable[[int], None]]) -> dict[str, int]:
     counts = dict.fromkeys((*STREAM_NAMES, "labels"), 0)
+    states: dict[tuple[str, str], Emitted] = {}
     with contextlib.ExitStack() as stack:
         files = {name: stack.enter_context((scratch / f"{name}.jsonl").open("wb")) for name in counts}
         for total, emitted in enumerate(generate(options), 1):
-            _line(files, counts, emitted.stream, jsontext.dumps(emitted.record))
+            if STREAMS[emitted.stream].snapshot and not options.changes:
+                _keep_latest(states, emitted)
+            else:
+                _line(files, counts, emitted.stream, emitted.record)
             if emitted.label is not None:
-                _line(files, counts, "labels", jsontext.dumps(label_line(emitted)))
+                _line(files, counts, "labels", label_line(emitted))
             if progress is not None and total % 1000 == 0:
                 progress(total)
+        for emitted in states.values():
+            _line(files, counts, emitted.stream, emitted.record)
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
     return counts
 
 
-def _line(files: Mapping[str, IO[bytes]], counts: dict[str, int], name: str, line: bytes) -> None:
-    files[name].write(line + b"\n")
+def _keep_latest(states: dict[tuple[str, str], Emitted], emitted: Emitted) -> None:
+    """State objects are one an id, however often their state changes; there are few of them."""
+    key = (emitted.stream, emitted.record["id"])
+    if key not in states or states[key].arrives <= emitted.arrives:
+        states[key] = emitted
+
+
+def _line(files: Mapping[str, IO[bytes]], counts: dict[str, int], name: str, value: Record) -> None:
+    files[name].write(jsontext.dumps(value) + b"\n")
     counts[name] += 1
 
 
-def label_line(emitted: Emitted) -> dict[str, object]:
+def label_line(emitted: Emitted) -> Record:
     """What `labels.jsonl` says of a labelled record."""
     label = emitted.label
     if label is None:

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from operator import itemgetter
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from entrawatch.emulator.records import Emitted
 from entrawatch.emulator.scenarios import stories
@@ -99,34 +99,51 @@ def _slice_length(users: int) -> timedelta:
 def _slice(world: World, number: int, start: datetime, length: timedelta) -> Iterator[Row]:
     yield from people(world, number, start, length)
     yield from programs(world, number, start, length)
-    day = (start - EPOCH).days
-    first = (start - EPOCH).seconds
-    for kind, (make, share, least) in enumerate(_DAILY):
-        for second, turn in _due(world, day, kind, max(least, int(world.users * share)), first, length):
-            yield from make(world, day, EPOCH + timedelta(days=day, seconds=second), turn)
+    for kind, daily in enumerate(_DAILY):
+        share = daily.share * (1 if start.weekday() < 5 else daily.weekend)
+        for when, turn in _due(world, kind, daily, max(daily.least, int(world.users * share)), start, length):
+            yield from daily.make(world, (start - EPOCH).days, when, turn)
 
 
-#: what happens so many times a day: maker, times a person, times at least (so that every stream has some)
-_DAILY: tuple[tuple[Callable[[World, int, datetime, int], Iterator[Row]], float, int], ...] = (
-    (directory, 0.12, 6),
-    (provisioning, 0.03, 4),
-    (user_risk, 0.0004, 1),
-    (principal_risk, 0.00002, 1),
+class _Daily(NamedTuple):
+    """Something that happens so many times a day.
+
+    :param share: times a person.
+    :param least: times at any rate, so that every stream has some.
+    :param opens: from this second of the UTC day on.
+    :param closes: up to this second.
+    :param weekend: share of the times that is left on a weekend.
+    """
+
+    make: Callable[[World, int, datetime, int], Iterator[Row]]
+    share: float
+    least: int
+    opens: int
+    closes: int
+    weekend: float
+
+
+_DAILY = (
+    _Daily(directory, 0.12, 6, 6 * 3600, 19 * 3600, 0.1),
+    _Daily(provisioning, 0.03, 4, 0, _DAY, 0.2),
+    _Daily(user_risk, 0.0004, 1, 0, _DAY, 1),
+    _Daily(principal_risk, 0.00002, 1, 0, _DAY, 1),
 )
 
 
 def _due(
-    world: World, day: int, kind: int, times: int, first: int, length: timedelta
-) -> Iterator[tuple[float, int]]:  # fmt: skip
-    """Those of the day's events that fall into the slice: their second of the day, and their number in the day."""
-    shift, spacing = mix(world.seed, day, kind, 60) % _DAY, _DAY / times
+    world: World, kind: int, daily: _Daily, times: int, start: datetime, length: timedelta
+) -> Iterator[tuple[datetime, int]]:  # fmt: skip
+    """Those of the day's events that fall into the slice: their time, and their number in the day."""
+    day, midnight = (start - EPOCH).days, start.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = (start - midnight).total_seconds() - daily.opens
     last = first + length.total_seconds()
-    # a turn lies within one spacing after its place, so only the turns placed near the slice can fall into it
-    near = range(int((first - shift) / spacing) - 3, int((last - shift) / spacing) + 2)
-    for turn in range(times) if len(near) >= times else sorted({turn % times for turn in near}):
-        second = (turn * spacing + mix(world.seed, day, kind, turn) % int(spacing + 1) + shift) % _DAY
+    spacing = (daily.closes - daily.opens) / times
+    # a turn lies within one spacing after its place, so only those placed near the slice can fall into it
+    for turn in range(max(0, int(first / spacing) - 2), min(times, int(last / spacing) + 2)):
+        second = (turn + mix(world.seed, day, kind, turn) / 2**64) * spacing
         if first <= second < last:
-            yield second, turn
+            yield midnight + timedelta(seconds=daily.opens + second), turn
 
 
 def _emitted(row: Row, options: TenantOptions, dice: Dice, end: datetime) -> Iterator[Emitted]:

@@ -30,7 +30,6 @@ ROLES = {
     "Global Administrator": "62e90394-69f5-4237-9190-012177145e10",
     "Exchange Administrator": "29232cdf-9323-42fd-ade2-1d097af3e4de",
     "User Administrator": "fe930be7-5e62-47db-91af-98c3a49a38b1",
-    "Security Reader": "5d6b6bb7-de71-4623-b4af-96380a352509",
 }
 
 

@@ -70,6 +70,8 @@ _AGENT: Record = {
 }  # fmt: skip
 #: sign-in fields that hardly ever differ; nested values are shared, never changed
 _SIGN_IN: Record = {
+    "id": "", "createdDateTime": "", "userDisplayName": None, "userPrincipalName": None, "userId": None, "appId": "",
+    "appDisplayName": None, "ipAddress": "", "correlationId": "",
     "agent": _AGENT, "appOwnerTenantId": MICROSOFT_SERVICES, "appTokenProtectionStatus": None,
     "appliedConditionalAccessPolicies": NOT_EVALUATED, "appliedEventListeners": [],
     "authenticationAppDeviceDetails": None, "authenticationAppPolicyEvaluationDetails": [],
@@ -88,8 +90,7 @@ _SIGN_IN: Record = {
     "servicePrincipalName": None, "sessionId": None, "sessionLifetimePolicies": [],
     "signInEventTypes": ["interactiveUser"], "signInIdentifier": None, "signInIdentifierType": None,
     "signInTokenProtectionStatus": "none", "status": status(0), "tokenIssuerName": "", "tokenIssuerType": "AzureAD",
-    "tokenProtectionStatusDetails": _TOKEN_PROTECTION, "userAgent": None, "userDisplayName": None, "userId": None,
-    "userPrincipalName": None, "userType": None,
+    "tokenProtectionStatusDetails": _TOKEN_PROTECTION, "userAgent": None, "userType": None,
 }  # fmt: skip
 
 

@@ -45,7 +45,7 @@ _ENDINGS = (
 def user_risk(world: World, day: int, when: datetime, turn: int) -> Iterator[Row]:
     """One episode: a blocked sign-in from abroad, its detection, the user's state, and how it ended."""
     dice = Dice(world.seed, "user-risk", day, turn)
-    user = world.user(mix(world.seed, day, turn, 40) % world.users)
+    user = world.user(taken(world.seed, day, turn, world.users))
     kind = dice.pick(_KINDS)
     level = dice.pick(("low", "medium", "high"))
     late = dice.between(120, 400) if kind.timing == "realtime" else dice.between(1, 26) * 3600
@@ -66,6 +66,11 @@ def user_risk(world: World, day: int, when: datetime, turn: int) -> Iterator[Row
         Change(ended - detected, dict(snapshot, **closed, riskLevel=user_level, isProcessing=False,
                                       riskLastUpdatedDateTime=ticks_text(ended)), ended),
     ))  # fmt: skip
+
+
+def taken(seed: int, day: int, turn: int, among: int) -> int:
+    """Who has an episode: everybody else comes first before anybody has another, so that episodes do not overlap."""
+    return (mix(seed, 40) + day + turn * 7919) % among
 
 
 def _place(world: World, day: int, turn: int) -> Place:

@@ -48,9 +48,11 @@ def people(world: World, number: int, start: datetime, length: timedelta) -> Ite
         for _ in range(dice.count(heads * share * VISITS)):
             user = world.user(dice.below(heads) * world.office_count + office)
             yield from visit(world, dice, _moment(dice, start, length), user)
-        for _ in range(dice.count(heads * share * REFRESHES)):
+        for _ in range(dice.count(heads * share * REFRESHES / 3)):
             user = world.user(dice.below(heads) * world.office_count + office)
-            yield refresh(world, dice, _moment(dice, start, length), user)
+            # a person's programs wake together: three tokens at a time on average
+            for _ in range(1 + dice.below(5)):
+                yield refresh(world, dice, _moment(dice, start, length), user)
     for _ in range(dice.count(world.guests * _SHARE[start.hour] * length.total_seconds() / 3600)):
         guest = world.guest(dice.below(world.guests))
         yield from visit(world, dice, _moment(dice, start, length), guest)

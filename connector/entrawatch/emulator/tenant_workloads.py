@@ -189,7 +189,7 @@ def principal_risk(world: World, day: int, when: datetime, turn: int) -> Iterato
     Fields are filled in within 25 minutes after the detection first shows.
     """
     dice = Dice(world.seed, "principal-risk", day, turn)
-    who = principal(world, mix(world.seed, day, turn, 28) % world.principals)
+    who = principal(world, (mix(world.seed, 28) + day + turn * 7919) % world.principals)
     detected = when + timedelta(minutes=dice.between(3, 90))
     closed = detected + timedelta(hours=dice.between(2, 30))
     record = _principal_detection(dice, who, when, detected)
