@@ -61,9 +61,9 @@ REFUSALS: list[tuple[str, Answer, type[Exception], int, str]] = [
     ("malformed", Answer(200, "[]"), errors.WindowTooLargeError, 3, "no list"),
     ("redirect", Answer(302, b"", {"Location": "https://elsewhere.example/v1.0"}), errors.DegradedError, 1, "host"),
     ("redirect", Answer(307, b"", {}), errors.DegradedError, 1, "redirect"),
-    ("missing", error(404, "NotFound", "nothing here"), errors.DegradedError, 1, "graph.cloud"),
-    ("refused", error(400, "BadRequest", "Invalid page size specified: '1000'."), errors.DegradedError, 1, "page size"),
-    ("refused", Answer(400, "no json"), errors.DegradedError, 1, "400"),
+    ("missing", error(404, "NotFound", "nothing here"), policy.NotThereError, 1, "graph.cloud"),
+    ("refused", error(400, "BadRequest", "Invalid page size specified: '1000'."), policy.NotThereError, 1, "page size"),
+    ("refused", Answer(400, "no json"), policy.NotThereError, 1, "400"),
 ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ class TokenSource:
             raise self._network(error) from None
         except (ValueError, RuntimeError, KeyError, OSError) as error:
             raise self._unusable(error) from None
-        except Exception as error:  # msal's own errors derive from Exception alone; their words hold a status only
+        except Exception as error:  # msal's own errors derive from Exception alone and hold no more than a status
             raise TransientError(
                 f"{self._where()}: {self._cloud.login_url} failed ({error}); it is tried again"
             ) from None

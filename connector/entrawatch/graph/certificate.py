@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.errors import AuthError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cryptography.x509 import Certificate
 
     from entrawatch.config.model import AuthConfig
@@ -75,3 +79,64 @@ def _check_time(public: Certificate, auth: AuthConfig, where: str) -> None:
     if public.not_valid_after_utc < datetime.now(timezone.utc):
         day = public.not_valid_after_utc.date()
         raise AuthError(f"{where}: {auth.certificate}: the certificate expired on {day}; make a new one and upload it")
+
+
+def key_credential(pem: Path) -> tuple[dict[str, Any], frozenset[str]]:
+    """The first certificate of a PEM file as Graph's keyCredential, and its thumbprint in the forms Graph shows.
+
+    :raises AuthError: the file cannot be read or holds no certificate.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    try:
+        match = _CERTIFICATE.search(pem.read_text(encoding="ascii"))
+        public = x509.load_pem_x509_certificate(match.group().encode()) if match else None
+    except (OSError, ValueError):
+        public = None
+    if public is None:
+        raise AuthError(f"{pem}: no certificate can be read there; give a PEM file with one")
+    thumbprint = public.fingerprint(hashes.SHA1())  # noqa: S303 - Graph's name for a certificate, no protection
+    shown = frozenset({thumbprint.hex().upper(), base64.b64encode(thumbprint).decode()})
+    key = base64.b64encode(public.public_bytes(Encoding.DER)).decode()
+    return {"type": "AsymmetricX509Cert", "usage": "Verify", "key": key, "displayName": "entrawatch"}, shown
+
+
+def make(pem: Path, name: str, days: int) -> None:
+    """A new key and a self-signed certificate in one PEM file that only its owner can read.
+
+    :param name: the certificate's common name.
+    :param days: how long it is good for.
+    :raises AuthError: the file exists or cannot be written.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(65537, 3072)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name[:64])])
+    now = datetime.now(timezone.utc)
+    public = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=days)).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write_private(pem, private + public.public_bytes(serialization.Encoding.PEM))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A new file that only its owner can read; an existing one is never written over.
+
+    :raises AuthError: the file exists or cannot be written.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise AuthError(f"{path}: exists and is not written over; choose another name") from None
+    except OSError as error:
+        raise AuthError(f"{path}: cannot be written ({error.strerror})") from None

@@ -30,6 +30,10 @@ class VersionMissingError(errors.DegradedError):
     """The stream's API version or path does not exist in this cloud; an older form may."""
 
 
+class NotThereError(errors.DegradedError):
+    """Graph does not know the path or object, or not yet: what was just made takes seconds to spread."""
+
+
 @dataclass(frozen=True)
 class Ask:
     """One request's circumstances, for the budget and for messages.
@@ -132,9 +136,9 @@ TABLE: tuple[Row, ...] = (
         "Graph fails ({status} {code}); it is tried again"),
     Row("redirect", range(300, 400), 1, errors.DegradedError,
         "Graph redirects to another host, where the token is not sent ({message}); check graph.url"),
-    Row("missing", {404}, 1, errors.DegradedError,
+    Row("missing", {404}, 1, NotThereError,
         "Graph does not know it (404); check graph.cloud. " + _GRAPH_SAYS),
-    Row("refused", _CLIENT, 1, errors.DegradedError, "Graph refuses the request ({status}). " + _GRAPH_SAYS),
+    Row("refused", _CLIENT, 1, NotThereError, "Graph refuses the request ({status}). " + _GRAPH_SAYS),
     Row("unknown", range(1000), 2, errors.TransientError, "an answer nobody expects ({status})"),
 )  # fmt: skip
 
