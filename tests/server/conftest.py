@@ -1,15 +1,22 @@
-"""The search server and clients for it; everything below is marked `server`."""
+"""The search server and clients for it; every test below is marked `server`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+
+from entrawatch.config.model import SinkConfig
+from entrawatch.sinks import build
 
 from .node import NEEDS, SearchServer, install, missing_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +30,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchServer]:
     node.start()
     yield node
     node.kill()
+
+
+@pytest.fixture
+def client(server: SearchServer) -> Iterator[Any]:
+    from elasticsearch import Elasticsearch
+
+    with Elasticsearch(server.url) as made:
+        yield made
+
+
+@pytest.fixture
+def config(server: SearchServer) -> SinkConfig:
+    """A sink with a namespace, and so with data streams, of its own."""
+    return SinkConfig("es", "elasticsearch", {"hosts": server.url, "namespace": f"test{next(_NUMBERS)}"})
+
+
+@pytest.fixture
+def make(config: SinkConfig) -> Iterator[Callable[..., Any]]:
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        given = SinkConfig(config.name, config.type, {**config.options, **options})
+        made.append(build(given, state_dir=Path("unused")))
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.close()

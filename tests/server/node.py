@@ -144,6 +144,11 @@ class SearchServer:
             return bool(answer.status == 200)
         return False
 
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it at once, without a word."""
         if self._process is not None:
