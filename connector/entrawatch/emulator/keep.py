@@ -123,7 +123,9 @@ class Keep:
 
     def select(self, where: str, params: Sequence[Any], order: str, limit: int, skip: int = 0) -> list[Row]:
         """Rows by a condition over the columns; `where` and `order` are ours, every value is a parameter."""
-        statement = f"SELECT time, pos, body, beta_only, new_values FROM records WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - text from the filter compiler, which takes names from its tables only
+        columns = "time, pos, body, beta_only, new_values"
+        # Only names of our own tables come into the text; every value is a parameter.
+        statement = f"SELECT {columns} FROM records WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608
         with self._lock:
             if self._dirty:
                 self._link()

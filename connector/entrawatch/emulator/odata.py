@@ -23,11 +23,11 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<time>\d{4}-\d{2}-\d{2}(?:[Tt][\d:.]+(?:[Zz]|[+-]\d{2}:\d{2})?)?(?![\w-]))
     | (?P<string>'(?:[^']|'')*')
-    | (?P<number>-?\d+(?![\w.-]))
+    | (?P<number>-?\d{1,18}(?![\w.-]))
     | (?P<word>[A-Za-z_]\w*(?:/[A-Za-z_]\w*)*)
     | (?P<mark>[(),:/])
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _SQL = {"eq": "=", "ge": ">=", "le": "<=", "gt": ">", "lt": "<"}
 _DEEPEST = 20
@@ -39,7 +39,7 @@ class Clause:
     """A condition in SQL with its parameters.
 
     :param types: sign-in types that the text names, in lower case.
-    :param oldest: the earliest time (ticks) that the text asks for with eq, ge or gt; None for none.
+    :param times: the times (ticks) that it asks for with eq, ge or gt.
     """
 
     sql: str
@@ -47,15 +47,22 @@ class Clause:
     types: list[str] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
 
-    def joined(self, word: str, other: Clause) -> Clause:
-        """Both, with AND or OR between them."""
-        sql = f"({self.sql} {word} {other.sql})"
-        return Clause(sql, self.params + other.params, self.types + other.types, self.times + other.times)
+    @staticmethod
+    def joined(word: str, parts: list[Clause]) -> Clause:
+        """All of them, with AND or OR in between: side by side, as SQLite's parser takes only so many nested ones."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = Clause("(" + f" {word} ".join(part.sql for part in parts) + ")")
+        for part in parts:
+            whole.params += part.params
+            whole.types += part.types
+            whole.times += part.times
+        return whole
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
     found, at = [], 0
-    text = text.rstrip()
+    text = text.rstrip(" ")
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
@@ -91,11 +98,11 @@ class _Parser:
         return self._at < len(self._tokens) and self._tokens[self._at][1].lower() == text
 
     def _chain(self, word: str, part: Callable[[], Clause]) -> Clause:
-        clause = part()
+        parts = [part()]
         while self._comes(word):
             self._next()
-            clause = clause.joined(word.upper(), part())
-        return clause
+            parts.append(part())
+        return Clause.joined(word.upper(), parts)
 
     def _either(self) -> Clause:
         return self._chain("or", self._both)
@@ -222,7 +229,7 @@ def compile_filter(text: str, resource: Resource, beta: bool) -> Clause:
     """
     if len(text) > _LONGEST:
         raise bad_filter()
-    clause = _Parser(text, resource, beta).whole() if text.strip() else Clause("1")
+    clause = _Parser(text, resource, beta).whole() if text.strip(" ") else Clause("1")
     sources = _sources(clause, resource)
     marks = ", ".join("?" * len(sources))
     return Clause(f"source IN ({marks}) AND {clause.sql}", sources + clause.params, clause.types, clause.times)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 from urllib.parse import quote, urlencode
 
 from entrawatch.emulator.answers import JSON, Answer, RefusedError, bad_filter

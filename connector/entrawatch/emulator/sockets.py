@@ -133,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
             body, headers["Content-Encoding"] = gzip.compress(body, compresslevel=1), "gzip"
         declared = max(0, len(body) + answer.excess)
         self.close_connection |= answer.share < 1 or declared != len(body)
+        if self.close_connection:
+            headers["Connection"] = "close"
         self.send_response(answer.status)
         for name, value in {"Content-Type": answer.content_type, **headers, "Content-Length": str(declared)}.items():
             self.send_header(name, value)
