@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _GROUP = 10_000
 #: What makes a spreadsheet take a cell for a formula, in its full-width forms too
 #: (https://owasp.org/www-community/attacks/CSV_Injection). Blanks in front do not protect, so they are looked past.
-_TRIGGERS = frozenset("=+-@|%＝＋－＠")  # noqa: RUF001 - the full-width ones are meant
+_TRIGGERS = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20")
 _ARROW = {"text": "string", "json": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
 #: mark in front of a commit line; no JSON line begins so
 COMMIT = b"#"
