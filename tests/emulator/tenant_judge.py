@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _BY_ADDRESS = ("ipAddress", "appDisplayName", "userAgent")
 _BY_USER = ("userPrincipalName", *_BY_ADDRESS)
 
 
+@lru_cache(maxsize=200_000)
 def seconds(text: str) -> float:
     """A Graph time as seconds since the epoch."""
     whole, _, rest = text.rstrip("Z").partition(".")
