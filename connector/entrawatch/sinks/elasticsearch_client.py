@@ -37,7 +37,7 @@ _LONGEST = 300
 _PRIVILEGES = "create_doc, auto_configure, read and view_index_metadata"
 
 
-class _Json(JsonSerializer):
+class Json(JsonSerializer):
     """The product's own JSON, so that orjson is used where it is installed and odd text is written all the same."""
 
     def json_dumps(self, data: Any) -> bytes:
@@ -113,7 +113,7 @@ def connect(where: str, options: Mapping[str, Any]) -> Elasticsearch:
     try:
         return Elasticsearch(
             **given,
-            serializer=_Json(),
+            serializer=Json(),
             request_timeout=options["timeout_seconds"],
             http_compress=options["compress"],
             # another node may be asked when one does not answer; a status is the sink's own business
