@@ -38,28 +38,31 @@ def build(opened: Opened, tenant_id: str, _: Outcomes) -> Event:
     props = _CONVERT(record, unfit)  # type: ignore[arg-type]
     get = props.get
     activity = get("activity_display_name")
-    tenant = common.tenant_of(tenant_id, meta.get("tenantId"))
-    frame = common.Frame(opened, tenant, common.head_of(opened, props, unfit, activity or ""), unfit)
-    event, inner = frame.event, frame.inner
-    if opened.shape == "table":
-        frame.head["category"] = opened.stream.category
-    action = frame.head.get("operation_name") or activity
+    tenant = tenant_id or common.tenant_of(meta.get("tenantId"))
+    head = common.head_of(opened, props, unfit, activity or "")
+    event, inner, ours = common.frame(opened.stream, tenant, head)
+    action = head.get("operation_name") or activity
     if action:
         inner["action"] = action
-    if get("id"):
-        inner["id"] = props["id"]
     _place_kind(inner, props)
     _place_outcome(inner, props)
-    actor = _place_actor(frame, props, meta)
+    initiator = get("initiated_by") or {}
+    text = (initiator.get("user") or {}).get("ipAddress") or meta.get("callerIpAddress")
+    source, related = common.place_address(event, text)
+    actor = _place_actor(event, related, initiator)
     targets = list((get("target_resources") or {}).values())
-    derive(frame.ours, targets)
-    _place_target(frame, actor)
+    derive(ours, targets)
+    _place_target(event, related, actor)
     _place_agent(event, record, get("additional_details"))
     if meta:
-        common.place_meta(frame, meta, level_as_text=False)
+        common.place_meta(event, head, meta, level_as_text=False)
     if get("correlation_id"):
         event["azure"].setdefault("correlation_id", props["correlation_id"])
-    return frame.finish(record, get("activity_datetime"), meta.get("time"))
+    if source:
+        event["source"] = source
+    if related:
+        event["related"] = related
+    return common.finish(event, record, unfit, get("id"), get("activity_datetime"), meta.get("time"))
 
 
 def _place_kind(inner: dict[str, Any], props: dict[str, Any]) -> None:
@@ -78,32 +81,29 @@ def _place_outcome(inner: dict[str, Any], props: dict[str, Any]) -> None:
         inner["reason"] = props["result_reason"]
 
 
-def _place_actor(frame: common.Frame, props: dict[str, Any], meta: Any) -> str:
+def _place_actor(event: Event, related: dict[str, Any], initiator: dict[str, Any]) -> str:
     """Who did it: the user, else the application. Gives the user's principal name, "" for none."""
-    initiator = props.get("initiated_by") or {}
     user, app = initiator.get("user") or {}, initiator.get("app") or {}
-    common.place_address(frame.event, user.get("ipAddress") or meta.get("callerIpAddress"))
     name: str = user.get("userPrincipalName") or ""
     if name or user.get("id"):
-        common.place_user(frame.event, name, user.get("id"), user.get("displayName"))
-        frame.ours["initiator"] = {"type": "user", **({"name": name} if name else {})}
+        common.place_user(event, related, name, user.get("id"), user.get("displayName"))
+        event["entra"]["initiator"] = {"type": "user", **({"name": name} if name else {})}
     elif any(app.values()):
         shown = app.get("displayName") or app.get("servicePrincipalName")
-        frame.ours["initiator"] = {"type": "app", **({"name": shown} if shown else {})}
+        event["entra"]["initiator"] = {"type": "app", **({"name": shown} if shown else {})}
         service = {"name": shown, "id": app.get("servicePrincipalId") or app.get("appId")}
-        frame.event["service"] = {key: value for key, value in service.items() if value}
+        event["service"] = {key: value for key, value in service.items() if value}
     return name
 
 
-def _place_target(frame: common.Frame, actor: str) -> None:
-    user = frame.ours.get("target", {}).get("user")
+def _place_target(event: Event, related: dict[str, Any], actor: str) -> None:
+    user = event["entra"].get("target", {}).get("user")
     if user:
-        frame.event.setdefault("user", {})["target"] = dict(user)
-        related = frame.event.setdefault("related", {})
+        event["user"] = {**event.get("user", {}), "target": user}
         related["user"] = list(dict.fromkeys([*related.get("user", ()), *user.values()]))
     name = actor or (user or {}).get("name")
     if name:
-        frame.ours["user_principal_name"] = name
+        event["entra"]["user_principal_name"] = name
 
 
 def _place_agent(event: Event, record: Any, details: Any) -> None:

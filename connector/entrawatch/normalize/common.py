@@ -10,59 +10,67 @@ from entrawatch.jsontext import canonical
 from entrawatch.normalize.convert import Converter, Target
 from entrawatch.normalize.values import address, as_long, instant
 from entrawatch.schema.fields import ROOTS, of_family
+from entrawatch.schema.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from entrawatch.interfaces import Event
     from entrawatch.normalize.shapes import Opened
+    from entrawatch.schema.streams import Stream
 
 #: the version of the Elastic Common Schema whose field names are used
 ECS_VERSION = "8.17.0"
 _EPOCH = "1970-01-01T00:00:00.000Z"
 
 
-class Frame:
-    """What the family modules fill: the event under way and what does not fit into it."""
+def frame(stream: Stream, tenant_id: str, head: dict[str, Any]) -> tuple[Event, dict[str, Any], dict[str, Any]]:
+    """A new event with what every one has, its `event` part and its `entra` part.
 
-    __slots__ = ("event", "head", "inner", "ours", "unfit")
+    The constant parts (cloud, data_stream, ecs) are shared by all events: who wants another one puts it in its place.
+    """
+    root, parts = _PARTS[stream.dataset, stream.family]
+    inner: dict[str, Any] = {"dataset": stream.dataset, "kind": "event", "module": "azure"}
+    ours: dict[str, Any] = {"stream": stream.name, "tenant_id": tenant_id}
+    event: Event = {
+        "@timestamp": _EPOCH,
+        "azure": {root: head, "tenant_id": tenant_id} if tenant_id else {root: head},
+        **parts,
+        "entra": ours,
+        "event": inner,
+    }
+    return event, inner, ours
 
-    def __init__(self, opened: Opened, tenant_id: str, head: dict[str, Any], unfit: dict[str, str]) -> None:
-        stream = opened.stream
-        self.unfit = unfit
-        self.head = head
-        self.inner: dict[str, Any] = {"dataset": stream.dataset, "kind": "event", "module": "azure"}
-        self.ours: dict[str, Any] = {"stream": stream.name, "tenant_id": tenant_id}
-        root = _ROOT[stream.family]
-        self.event: Event = {
-            "@timestamp": _EPOCH,
-            "azure": {root: head, "tenant_id": tenant_id} if tenant_id else {root: head},
+
+def finish(
+    event: Event, record: Mapping[str, Any], unfit: dict[str, str], identifier: Any, *times: Optional[str]
+) -> Event:
+    """The event with its identifier and its time: the first of `times` that is one. Without any it is marked and goes
+    out all the same, for an event with a bad time is evidence too."""
+    event["event"]["id"] = identifier or "sha256:" + hashlib.sha256(canonical(record)).hexdigest()
+    for text in times:
+        moment = instant(text) if type(text) is str else None
+        if moment:
+            event["@timestamp"] = moment[0]
+            break
+    else:
+        event["entra"]["time_missing"] = True
+    if unfit:
+        event["entra"]["unfit"] = unfit
+    return event
+
+
+_PARTS = {
+    (stream.dataset, stream.family): (
+        ROOTS[stream.family].partition(".")[2],
+        {
             "cloud": {"provider": "azure"},
             "data_stream": {"dataset": stream.dataset, "namespace": "default", "type": "logs"},
             "ecs": {"version": ECS_VERSION},
-            "entra": self.ours,
-            "event": self.inner,
-        }
-
-    def finish(self, record: Mapping[str, Any], *times: Optional[str]) -> Event:
-        """The event, with its time: the first of `times` that is one. Without any it is marked and goes out all the
-        same, for an event with a bad time is evidence too."""
-        for text in times:
-            if type(text) is str:
-                moment = instant(text)
-                if moment:
-                    self.event["@timestamp"] = moment[0]
-                    break
-        else:
-            self.ours["time_missing"] = True
-        if "id" not in self.inner:
-            self.inner["id"] = "sha256:" + hashlib.sha256(canonical(record)).hexdigest()
-        if self.unfit:
-            self.ours["unfit"] = self.unfit
-        return self.event
-
-
-_ROOT = {family: root.partition(".")[2] for family, root in ROOTS.items()}
+        },
+    )
+    for stream in STREAMS.values()
+}
 #: keys around the properties that have a place of their own in the event
 _PLACED = ("properties", "resourceId", "tenantId", "correlationId", "durationMs", "location", "level")
 
@@ -93,9 +101,9 @@ def _levelled(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {("category" if key == "Category" else key): value for key, value in meta.items() if key != "Level"}
 
 
-def place_meta(frame: Frame, meta: Mapping[str, Any], *, level_as_text: bool) -> None:
+def place_meta(event: Event, head: dict[str, Any], meta: Mapping[str, Any], *, level_as_text: bool) -> None:
     """The keys around the properties that Elastic's integration has elsewhere."""
-    azure = frame.event["azure"]
+    azure = event["azure"]
     for key, name in (("correlationId", "correlation_id"), ("tenantId", "tenant_id")):
         if type(meta.get(key)) is str and meta[key]:
             azure[name] = meta[key]
@@ -105,12 +113,12 @@ def place_meta(frame: Frame, meta: Mapping[str, Any], *, level_as_text: bool) ->
     level = meta.get("Level", meta.get("level"))
     number = as_long(level) if type(level) in (int, str) else None
     if type(number) is int and not level_as_text:
-        frame.head["level"] = number
+        head["level"] = number
     elif level not in (None, "") and type(level) in (str, int):
-        frame.event["log"] = {"level": str(level)}
+        event["log"] = {"level": str(level)}
     duration = as_long(meta.get("durationMs"))
     if type(duration) is int and 0 <= duration < 2**40:
-        frame.inner["duration"] = duration * 1_000_000
+        event["event"]["duration"] = duration * 1_000_000
 
 
 def _resource(path: str) -> dict[str, str]:
@@ -119,49 +127,41 @@ def _resource(path: str) -> dict[str, str]:
     return {"id": path, "provider": provider} if provider else {"id": path}
 
 
-def tenant_of(given: str, *found: Any) -> str:
-    """The tenant: the caller's word, else the first that the record tells."""
-    if given:
-        return given
-    for value in found:
-        if type(value) is str and value:
-            return value
-    return ""
+def tenant_of(*found: Any) -> str:
+    """The first tenant that the record tells, "" for none."""
+    return next((value for value in found if value and type(value) is str), "")
 
 
-def place_address(event: Event, text: Any) -> None:
-    """The client's address: as given, and where it is an address, as one."""
-    if type(text) is not str or not text:
-        return
+def place_address(event: Event, text: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The client's address: as given, and where it is an address, as one.
+
+    :returns: the event's source and related, for the caller to complete and to place.
+    """
+    if not text or type(text) is not str:
+        return {}, {}
     host, port = address(text)
     if host is None:
-        event["source"] = {"address": text}
-        return
-    event["source"] = {"address": text, "ip": host}
-    if port is not None:
-        event["source"]["port"] = port
+        return {"address": text}, {}
     event["client"] = {"ip": host}
-    event["related"] = {"ip": [host]}
+    source: dict[str, Any] = {"address": text, "ip": host}
+    if port is not None:
+        source["port"] = port
+    return source, {"ip": [host]}
 
 
-@lru_cache(maxsize=8192)
-def _split(name: str) -> tuple[str, str]:
-    local, at, domain = name.rpartition("@")
-    return (local, domain) if at and local and domain else (name, "")
-
-
-def place_user(event: Event, name: Any, identifier: Any, display: Any) -> None:
+def place_user(event: Event, related: dict[str, Any], name: Any, identifier: Any, display: Any) -> None:
     """The user who acted. All three are text or nothing."""
-    user: dict[str, Any] = {}
-    if display:
-        user["full_name"] = display
-    if identifier:
-        user["id"] = identifier
+    if name or identifier or display:
+        event["user"], users = _user(name, identifier, display)
+        if users:
+            related["user"] = users
+
+
+@lru_cache(maxsize=16384)
+def _user(name: Optional[str], identifier: Optional[str], display: Optional[str]) -> tuple[dict[str, Any], list[str]]:
+    user = {key: value for key, value in (("full_name", display), ("id", identifier), ("name", name)) if value}
     if name:
-        user["name"], domain = _split(name)
-        if domain:
-            user["domain"] = domain
-            user["email"] = name
-    if user:
-        event["user"] = user
-        event.setdefault("related", {})["user"] = [text for text in (name, identifier) if text]
+        local, at, domain = name.rpartition("@")
+        if local and domain:
+            user.update(name=local, domain=domain, email=name)
+    return user, [text for text in (name, identifier) if text]

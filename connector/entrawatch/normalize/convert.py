@@ -7,6 +7,7 @@ those that need a hand (times, addresses, inner objects) are touched one by one.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
@@ -24,6 +25,12 @@ Handler = Callable[[Any, "dict[str, str]"], Any]
 _SHAPES = 4096
 #: what a flat copy may hold: types of JSON that need no look inside
 _PLAIN = frozenset({str, int, float, bool})
+_NOTHING = type(None)
+_TEXTS = {str}
+_DICTS = {dict}
+_DICTS_OR_NULLS = {dict, _NOTHING}
+#: small objects remembered by their content, a converter
+_REMEMBERED = 16384
 
 
 class Target(NamedTuple):
@@ -36,12 +43,21 @@ class Target(NamedTuple):
     handler: Optional[Handler] = None
 
 
+#: what becomes of a key whose name another key has
+_TAKEN = Target("")
+
+
 class Shape(NamedTuple):
     """What is to be done for one list of keys with one list of value types."""
 
+    keys: tuple[str, ...]
+    types: tuple[type, ...]
     names: tuple[str, ...]
     mask: tuple[bool, ...]
-    special: tuple[tuple[str, str, Handler], ...]
+    #: key, name, handler, and whether an empty value is right as it is
+    special: tuple[tuple[str, str, Handler, bool], ...]
+    #: keys whose name another key has taken
+    lost: tuple[str, ...]
 
 
 class Converter:
@@ -55,35 +71,53 @@ class Converter:
         self._targets = targets
         self._named = {target.name: key for key, target in targets.items() if target}
         self._path = path
-        self._assigned: dict[tuple[str, ...], tuple[Optional[Target], ...]] = {}
         self._shapes: dict[tuple[Any, ...], Shape] = {}
+        self._last = Shape((), (), (), (), (), ())
+        #: whether no inner object can stand in it, so that it may be remembered by its content
+        self.flat = bool(targets) and not any(
+            target is None or target.many or target.type in ("object", "flattened") for target in targets.values()
+        )
 
     def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> dict[str, Any]:
         """The object under the event's names; values that do not fit go to `unfit`, nulls go nowhere."""
         values = record.values()
-        key = (*record, *map(type, values))
-        shape = self._shapes.get(key) or self._learn(key, record)
+        keys, types = (*record,), (*map(type, values),)
+        shape = self._last
+        if shape.types != types or shape.keys != keys:  # comparing is cheaper than hashing, and mostly enough
+            self._last = shape = self._shapes.get((keys, types)) or self._learn(keys, types)
         out = dict(zip(shape.names, compress(values, shape.mask)))
-        for name, target, handler in shape.special:
-            value = handler(record[name], unfit)
-            if value is UNFIT:
-                unfit[self._path + name] = shown(record[name])
-            elif value is not None:
-                out[target] = value
+        for key, name, handler, lazy in shape.special:
+            value = out[name]
+            if value or not lazy:
+                out[name] = value = handler(value, unfit)
+                if value is None or value is UNFIT:
+                    del out[name]
+                    if value is UNFIT:
+                        unfit[self._path + key] = shown(record[key])
+        for key in shape.lost:
+            unfit[self._path + key] = shown(record[key])
         return out
 
-    def _learn(self, shape_key: tuple[Any, ...], record: dict[str, Any]) -> Shape:
+    def target(self, key: str) -> Optional[Target]:
+        """What becomes of a key of the table; None where the caller handles it itself."""
+        return self._targets.get(key)
+
+    def _learn(self, keys: tuple[str, ...], types: tuple[type, ...]) -> Shape:
         if len(self._shapes) >= _SHAPES:
             self._shapes.clear()
-        names, mask, special = [], [], []
-        for (key, value), target in zip(record.items(), self._assign(tuple(record))):
-            plan = None if target is None or value is None else _plan(target, type(value))
-            mask.append(plan is _copy)
-            if target and plan is _copy:
+        names, mask, special, lost = [], [], [], []
+        for key, kind, target in zip(keys, types, self._assign(keys)):
+            kept = target is not None and target is not _TAKEN and kind is not _NOTHING
+            mask.append(kept)
+            if target is not None and kept:
                 names.append(target.name)
-            elif target and plan:
-                special.append((key, target.name, plan))
-        self._shapes[shape_key] = shape = Shape(tuple(names), tuple(mask), tuple(special))
+                plan = plan_for(target, kind)
+                if plan is not _copy:
+                    special.append((key, target.name, plan, _lazy(target, kind)))
+            elif target is _TAKEN and kind is not _NOTHING:
+                lost.append(key)
+        shape = Shape(keys, types, tuple(names), tuple(mask), tuple(special), tuple(lost))
+        self._shapes[keys, types] = shape
         return shape
 
     def _assign(self, keys: tuple[str, ...]) -> list[Optional[Target]]:
@@ -93,8 +127,8 @@ class Converter:
         for key in sorted(keys, key=lambda k: k not in self._targets):
             target = self._target(key)
             if target and target.name in taken:
-                target = Target(target.name, handler=_unfit)
-            if target:
+                target = _TAKEN
+            elif target:
                 taken.add(target.name)
             out[key] = target
         return [out[key] for key in keys]
@@ -106,12 +140,25 @@ class Converter:
         return known or Target(snake(key) or "_")
 
 
+class _Never:
+    """The type of no value."""
+
+
+def exact_type(target: Target) -> type:
+    """The type of JSON that is right in the target as it is."""
+    kind = {"keyword": str, "text": str, "boolean": bool}.get(target.type)
+    return kind if kind and not target.many and not target.handler else _Never
+
+
 def _copy(value: Any, _: dict[str, str]) -> Any:
     return value
 
 
-def _unfit(_value: Any, _: dict[str, str]) -> Any:
-    return UNFIT
+def _lazy(target: Target, kind: type) -> bool:
+    """Whether an empty value of this kind ([], {}, 0) is right in the target as it is."""
+    if target.many:
+        return kind is list and target.type != "object"
+    return kind is {"object": dict, "flattened": dict, "long": int, "double": int}.get(target.type)
 
 
 #: any object: keys in snake case
@@ -127,7 +174,7 @@ def free(value: Any, unfit: dict[str, str]) -> Any:
     return value
 
 
-def _plan(target: Target, kind: type) -> Handler:
+def plan_for(target: Target, kind: type) -> Handler:
     """How a value of this type of JSON takes the target's type."""
     if target.handler:
         return target.handler
@@ -137,11 +184,10 @@ def _plan(target: Target, kind: type) -> Handler:
         return _indexed(target.inner or FREE) if target.many else _object(target.inner or FREE)
     if target.type == "flattened":
         return _objects if target.many else _pairs
-    exact = {"keyword": str, "text": str, "boolean": bool}.get(target.type)
-    if kind is exact and not target.many:
+    if kind is exact_type(target):
         return _copy
     scalar = SCALARS[target.type]
-    return _list(scalar) if target.many else lambda value, _: scalar(value)
+    return _list(scalar) if target.many else scalar
 
 
 def _list(scalar: Callable[[Any], Any]) -> Handler:
@@ -149,7 +195,7 @@ def _list(scalar: Callable[[Any], Any]) -> Handler:
         if type(value) is not list:
             value = parsed(value)
             value = value if type(value) is list else [value] if value != "" else None
-        if not value or set(map(type, value)) == {str}:
+        if not value or {*map(type, value)} == _TEXTS:
             return value
         items = [scalar(item) for item in value if item is not None]
         return UNFIT if UNFIT in items else [item for item in items if item is not None]
@@ -158,25 +204,51 @@ def _list(scalar: Callable[[Any], Any]) -> Handler:
 
 
 def _object(inner: Converter) -> Handler:
+    def slow(value: Any, unfit: dict[str, str]) -> Any:
+        value = parsed(value)
+        if type(value) is not dict:
+            return UNFIT if value else None
+        return inner(value, unfit)
+
+    return _by_content(inner, slow) if inner.flat else slow
+
+
+def _by_content(inner: Converter, slow: Handler) -> Handler:
+    """Small objects say the same few things in record after record (device, status, agent): the same keys and values
+    of the same types give the same result, which is kept and shared."""
+
+    @lru_cache(maxsize=_REMEMBERED, typed=True)
+    def remembered(*content: Any) -> tuple[dict[str, Any], dict[str, str]]:
+        half = len(content) // 2
+        unfit: dict[str, str] = {}
+        return inner(dict(zip(content[:half], content[half:])), unfit), unfit
+
     def handle(value: Any, unfit: dict[str, str]) -> Any:
         if type(value) is not dict:
-            value = parsed(value)
-            if type(value) is not dict:
-                return UNFIT if value else None
-        return inner(value, unfit)
+            return slow(value, unfit)
+        try:
+            out, odd = remembered(*value, *value.values())
+        except TypeError:  # a list or an object where none belongs
+            return inner(value, unfit)
+        if odd:
+            unfit.update(odd)
+        return out
 
     return handle
 
 
 def _dicts(value: Any) -> Any:
     """A list of objects, or UNFIT; one object is a list of one."""
-    value = parsed(value)
-    if type(value) is dict:
-        return [value]
     if type(value) is not list:
-        return UNFIT if value else None
-    value = [item for item in value if item is not None]
-    return value if all(type(item) is dict for item in value) else UNFIT
+        value = parsed(value)
+        if type(value) is dict:
+            return [value]
+        if type(value) is not list:
+            return UNFIT if value else None
+    kinds = {*map(type, value)}
+    if kinds == _DICTS or not kinds:
+        return value
+    return [item for item in value if item is not None] if kinds <= _DICTS_OR_NULLS else UNFIT
 
 
 def _indexed(inner: Converter) -> Handler:
@@ -191,9 +263,43 @@ def _indexed(inner: Converter) -> Handler:
     return handle
 
 
+class _Opaque:
+    """The objects in a flattened list: keys in snake case, nulls gone, nothing checked, for a store sees only text."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+    def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> dict[str, Any]:
+        names, nesting = self._names.get((*record,)) or self._learn((*record,))
+        if not names:
+            return FREE(record, unfit)
+        values = record.values()
+        out = dict(zip(names, values))
+        if None in values:
+            out = {name: value for name, value in out.items() if value is not None}
+        for name in nesting:
+            if out.get(name):
+                out[name] = free(out[name], unfit)
+        return out
+
+    def _learn(self, keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if len(self._names) >= _SHAPES:
+            self._names.clear()
+        names = tuple(map(snake, keys))
+        if len({*names, ""}) <= len(keys):
+            names = ()  # two keys want one name: the careful way
+        self._names[keys] = both = names, tuple(name for name in names if name in _NESTING)
+        return both
+
+
+_OPAQUE = _Opaque()
+#: parts of flattened objects that hold objects themselves
+_NESTING = ("include_rules_satisfied", "exclude_rules_satisfied", "authentication_strength")
+
+
 def _objects(value: Any, unfit: dict[str, str]) -> Any:
     value = _dicts(value)
-    return value if value is None or value is UNFIT else [FREE(item, unfit) for item in value]
+    return value if value is None or value is UNFIT else [_OPAQUE(item, unfit) for item in value]
 
 
 def _pairs(value: Any, unfit: dict[str, str]) -> Any:

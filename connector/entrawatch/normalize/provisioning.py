@@ -32,34 +32,32 @@ def build(opened: Opened, tenant_id: str, _: Outcomes) -> Event:
     unfit: dict[str, str] = {}
     props = _CONVERT(record, unfit)  # type: ignore[arg-type]
     get = props.get
-    tenant = common.tenant_of(tenant_id, meta.get("tenantId"), get("tenant_id"))
-    frame = common.Frame(opened, tenant, common.head_of(opened, props, unfit, OPERATION), unfit)
-    event, inner = frame.event, frame.inner
-    inner["action"] = frame.head.get("operation_name") or OPERATION
+    tenant = tenant_id or common.tenant_of(meta.get("tenantId"), get("tenant_id"))
+    head = common.head_of(opened, props, unfit, OPERATION)
+    event, inner, _ours = common.frame(opened.stream, tenant, head)
+    inner["action"] = head.get("operation_name") or OPERATION
     inner["category"] = ["iam"]
     inner["type"] = list(_TYPES.get((get("provisioning_action") or "").lower(), ["info"]))
-    if get("id"):
-        inner["id"] = props["id"]
-    _place_outcome(frame, props)
+    _place_outcome(inner, props, head.get("result_type"))
     _place_principal(event, props)
     if meta:
-        common.place_meta(frame, meta, level_as_text=False)
+        common.place_meta(event, head, meta, level_as_text=False)
     elif 0 <= get("duration_ms", -1) < 2**40:
         inner["duration"] = props["duration_ms"] * 1_000_000
     if get("change_id"):
         event["azure"].setdefault("correlation_id", props["change_id"])
-    return frame.finish(record, get("activity_datetime"), meta.get("time"))
+    return common.finish(event, record, unfit, get("id"), get("activity_datetime"), meta.get("time"))
 
 
-def _place_outcome(frame: common.Frame, props: dict[str, Any]) -> None:
+def _place_outcome(inner: dict[str, Any], props: dict[str, Any], result: Any) -> None:
     info = props.get("provisioning_status_info") or {}
-    status = info.get("status") or frame.head.get("result_type") or ""
-    frame.inner["outcome"] = _OUTCOMES.get(status.lower(), "unknown")
+    status = info.get("status") or result or ""
+    inner["outcome"] = _OUTCOMES.get(status.lower(), "unknown")
     error = info.get("error_information") or {}
     if error.get("error_code"):
-        frame.inner["code"] = error["error_code"]
+        inner["code"] = error["error_code"]
     if error.get("reason"):
-        frame.inner["reason"] = error["reason"]
+        inner["reason"] = error["reason"]
 
 
 def _place_principal(event: Event, props: dict[str, Any]) -> None:

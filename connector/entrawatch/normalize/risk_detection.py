@@ -41,28 +41,29 @@ def build(opened: Opened, tenant_id: str, _: Outcomes) -> Event:
     unfit: dict[str, str] = {}
     props = _CONVERT(record, unfit)  # type: ignore[arg-type]
     get = props.get
-    tenant = common.tenant_of(tenant_id, meta.get("tenantId"), get("home_tenant_id"))
-    frame = common.Frame(opened, tenant, common.head_of(opened, props, unfit, _operation(opened)), unfit)
-    event, inner = frame.event, frame.inner
-    inner["action"] = frame.head.get("operation_name") or _operation(opened)
+    tenant = tenant_id or common.tenant_of(meta.get("tenantId"), get("home_tenant_id"))
+    head = common.head_of(opened, props, unfit, _operation(opened))
+    event, inner, _ours = common.frame(opened.stream, tenant, head)
+    inner["action"] = head.get("operation_name") or _operation(opened)
     inner["kind"] = "alert"
     inner["category"] = ["iam", "intrusion_detection"]
     inner["type"] = ["info"]
-    if get("id"):
-        inner["id"] = props["id"]
     if get("detected_datetime"):
         inner["created"] = props["detected_datetime"]
     place_risk(event, props)
-    common.place_address(event, get("ip_address") or meta.get("callerIpAddress"))
-    common.place_user(event, get("user_principal_name"), get("user_id"), get("user_display_name"))
+    source, related = common.place_address(event, get("ip_address") or meta.get("callerIpAddress"))
+    common.place_user(event, related, get("user_principal_name"), get("user_id"), get("user_display_name"))
     _place_service(event, props)
-    _place_info(frame, props)
+    _place_info(event, props)
+    for name, value in (("source", source), ("related", related)):
+        if value:
+            event[name] = value
     if meta:
-        common.place_meta(frame, meta, level_as_text=False)
+        common.place_meta(event, head, meta, level_as_text=False)
     if get("correlation_id"):
         event["azure"].setdefault("correlation_id", props["correlation_id"])
     times = (get("activity_datetime"), get("detected_datetime"), get("last_updated_datetime"))
-    return frame.finish(record, *times, get("last_modified_datetime"), meta.get("time"))
+    return common.finish(event, record, unfit, get("id"), *times, get("last_modified_datetime"), meta.get("time"))
 
 
 def _operation(opened: Opened) -> str:
@@ -85,15 +86,15 @@ def _place_service(event: Event, props: dict[str, Any]) -> None:
         event["service"] = service
 
 
-def _place_info(frame: common.Frame, props: dict[str, Any]) -> None:
+def _place_info(event: Event, props: dict[str, Any]) -> None:
     found = paired(props.get("additional_info") or [])
     info: dict[str, Any] = found if type(found) is dict else {}
     if info:
-        frame.ours["additional_info"] = info
+        event["entra"]["additional_info"] = info
     agent = info.get("userAgent")
     if agent and type(agent) is str:
-        frame.event["user_agent"] = {"original": agent}
+        event["user_agent"] = {"original": agent}
     techniques = info.get("mitreTechniques") or props.get("mitre_technique_id")
     if techniques and type(techniques) is str:
         ids = [text.strip() for text in techniques.split(",") if text.strip()]
-        frame.event["threat"] = {"technique": {"id": ids}}
+        event["threat"] = {"technique": {"id": ids}}

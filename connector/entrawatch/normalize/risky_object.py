@@ -5,7 +5,7 @@ https://learn.microsoft.com/graph/api/resources/riskyuser
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from entrawatch.normalize import common
 from entrawatch.normalize.convert import compiled
@@ -28,21 +28,23 @@ def build(opened: Opened, tenant_id: str, _: Outcomes) -> Event:
     get = props.get
     users = opened.stream.name == "risky_users"
     operation = "Risky user" if users else "Risky service principal"
-    tenant = common.tenant_of(tenant_id, meta.get("tenantId"))
-    frame = common.Frame(opened, tenant, common.head_of(opened, props, unfit, operation), unfit)
-    event, inner = frame.event, frame.inner
-    inner["action"] = frame.head.get("operation_name") or operation
+    tenant = tenant_id or common.tenant_of(meta.get("tenantId"))
+    head = common.head_of(opened, props, unfit, operation)
+    event, inner, _ours = common.frame(opened.stream, tenant, head)
+    inner["action"] = head.get("operation_name") or operation
     inner["kind"] = "state"
     inner["category"] = ["iam"]
     inner["type"] = ["info"]
     updated = get("risk_last_updated_datetime") or get("risk_last_modified_datetime")
-    if get("id"):
-        inner["id"] = f"{props['id']}:{updated}" if updated else props["id"]
+    identifier = f"{props['id']}:{updated}" if get("id") and updated else get("id")
     place_risk(event, props)
     if users:
-        common.place_user(event, get("user_principal_name"), get("id"), get("user_display_name"))
+        related: dict[str, Any] = {}
+        common.place_user(event, related, get("user_principal_name"), get("id"), get("user_display_name"))
+        if related:
+            event["related"] = related
     elif get("id"):
         event["service"] = {"id": props["id"], **({"name": get("display_name")} if get("display_name") else {})}
     if meta:
-        common.place_meta(frame, meta, level_as_text=False)
-    return frame.finish(record, updated, meta.get("time"))
+        common.place_meta(event, head, meta, level_as_text=False)
+    return common.finish(event, record, unfit, identifier, updated, meta.get("time"))

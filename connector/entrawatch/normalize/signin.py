@@ -6,10 +6,11 @@ https://learn.microsoft.com/graph/api/resources/signin?view=graph-rest-beta
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from entrawatch.normalize import common
 from entrawatch.normalize.convert import FREE, compiled
+from entrawatch.normalize.template import Templated
 from entrawatch.normalize.values import UNFIT, as_double, parsed
 from entrawatch.schema.fields import of_family
 
@@ -30,85 +31,160 @@ def _audiences(value: Any, unfit: dict[str, str]) -> Any:
     return [FREE(item, unfit) if type(item) is dict else {"application_id": item} for item in items if item]
 
 
-_CONVERT = compiled(of_family("signin"), {"conditionalAccessAudiences": _audiences})
-_RELATED = (
-    "app_id", "resource_id", "service_principal_id", "service_principal_credential_key_id", "user_id",
-)  # fmt: skip
+#: what differs from one sign-in to the next; all else repeats
+_OWN = frozenset({
+    "id", "createdDateTime", "correlationId", "originalRequestId", "uniqueTokenIdentifier", "sessionId",
+    "processingTimeInMilliseconds", "userId", "userPrincipalName", "userDisplayName", "signInIdentifier",
+    "authenticationDetails", "deviceDetail", "autonomousSystemNumber", "ipAddress", "location", "userAgent",
+})  # fmt: skip
+_ROWS = [field for field in of_family("signin") if not field.name.startswith("location")]
+_CONVERT = Templated(compiled(_ROWS, {"conditionalAccessAudiences": _audiences}), _OWN)
+
+
+class _Base(NamedTuple):
+    """What follows from the shared values alone: copied for each sign-in."""
+
+    outcomes: Outcomes
+    event: Event
+    azure: dict[str, Any]
+    head: dict[str, Any]
+    inner: dict[str, Any]
+    ours: dict[str, Any]
 
 
 def build(opened: Opened, tenant_id: str, outcomes: Outcomes) -> Event:
     """The event of a sign-in."""
-    record, meta = opened.props, opened.meta
+    _, stream, record, meta = opened
     unfit: dict[str, str] = {}
-    props = _CONVERT(record, unfit)  # type: ignore[arg-type]
-    if "sign_in_event_types" not in props and opened.stream.sign_in_type:
-        props["sign_in_event_types"] = [opened.stream.sign_in_type]  # v1.0 and exports do not say it
+    props, kept = _CONVERT(record, unfit)  # type: ignore[arg-type]
     get = props.get
-    tenant = common.tenant_of(tenant_id, meta.get("tenantId"), get("resource_tenant_id"), get("home_tenant_id"))
-    frame = common.Frame(opened, tenant, common.head_of(opened, props, unfit, OPERATION), unfit)
-    event, inner = frame.event, frame.inner
-    inner["action"] = frame.head.get("operation_name", OPERATION)
+    base = None if meta else kept.get((stream.name, tenant_id))
+    if base is None or base.outcomes is not outcomes:
+        base = _base(opened, tenant_id, outcomes, props, unfit)
+        if not meta:
+            kept[stream.name, tenant_id] = base
+    _, event, azure, head, inner, ours = base
+    event, azure, head, inner = event.copy(), azure.copy(), head.copy(), inner.copy()
+    head["properties"] = props
+    azure[_ROOT] = head
+    event["azure"], event["entra"], event["event"] = azure, ours.copy(), inner
+    if "sign_in_event_types" not in props:
+        props["sign_in_event_types"] = [stream.sign_in_type]  # v1.0 and exports do not say it
+    related: dict[str, Any] = {}
+    _place_source(event, related, props, record, meta)
+    common.place_user(event, related, get("user_principal_name"), get("user_id"), get("user_display_name"))
+    _place_device(event, get("device_detail"), record.get("userAgent"))
+    if related:
+        event["related"] = related
+    if meta:
+        common.place_meta(event, head, meta, level_as_text=True)
+    elif 0 <= get("processing_time_ms", -1) < 2**40:
+        inner["duration"] = int(props["processing_time_ms"] * 1_000_000)
+    if get("correlation_id"):
+        azure.setdefault("correlation_id", props["correlation_id"])
+    return common.finish(event, record, unfit, get("id"), get("created_at"), meta.get("time"))
+
+
+def _base(opened: Opened, tenant_id: str, outcomes: Outcomes, props: dict[str, Any], unfit: dict[str, str]) -> _Base:
+    get, meta = props.get, opened.meta
+    tenant = tenant_id or common.tenant_of(meta.get("tenantId"), get("resource_tenant_id"), get("home_tenant_id"))
+    head = common.head_of(opened, {}, unfit, OPERATION)
+    event, inner, ours = common.frame(opened.stream, tenant, head)
+    inner["action"] = head.get("operation_name", OPERATION)
     inner["category"] = ["authentication"]
     inner["type"] = ["info"]
-    if get("id"):
-        inner["id"] = props["id"]
-    _place_result(frame, get("status"), outcomes)
-    common.place_address(event, record.get("ipAddress") or meta.get("callerIpAddress"))
-    common.place_user(event, get("user_principal_name"), get("user_id"), get("user_display_name"))
-    _place_location(event, props, record.get("location"))
-    _place_device(event, props, record.get("userAgent"))
-    _place_rest(event, props)
-    if meta:
-        common.place_meta(frame, meta, level_as_text=True)
-    elif get("processing_time_ms") is not None:
-        inner["duration"] = (
-            int(props["processing_time_ms"] * 1_000_000) if 0 <= props["processing_time_ms"] < 2**40 else 0
-        )
-    correlation = get("correlation_id")
-    if correlation:
-        event["azure"].setdefault("correlation_id", correlation)
-    return frame.finish(record, get("created_at"), meta.get("time"))
+    _place_result(event, head, get("status"), outcomes)
+    name, identifier = get("service_principal_name"), get("service_principal_id")
+    if name or identifier:
+        event["service"] = {key: value for key, value in (("name", name), ("id", identifier)) if value}
+    if get("resource_tenant_id"):
+        event["cloud"] = {"provider": "azure", "account": {"id": props["resource_tenant_id"]}}
+    return _Base(outcomes, event, event["azure"], head, inner, ours)
 
 
-def _place_result(frame: common.Frame, status: Any, outcomes: Outcomes) -> None:
-    status = status or {}
+def _place_result(event: Event, head: dict[str, Any], status: Any, outcomes: Outcomes) -> None:
+    status = status or _NO_STATUS
+    inner = event["event"]
     code = status.get("error_code")
     failure, more = status.get("failure_reason"), status.get("additional_details")
     if code is None:
-        frame.inner["outcome"] = "unknown"
+        inner["outcome"] = "unknown"
     else:
-        frame.inner["outcome"] = outcomes.of(code)
-        frame.inner["code"] = frame.head.setdefault("result_type", str(code))
-        frame.ours["password_verified"] = code in outcomes.verified
+        inner["outcome"] = outcomes.of(code)
+        inner["code"] = head.setdefault("result_type", str(code))
+        event["entra"]["password_verified"] = code in outcomes.verified
         if failure and code:
-            frame.inner["reason"] = failure  # on success it is "Other.", which is no reason
+            inner["reason"] = failure  # on success it is "Other.", which is no reason
     if failure or more:
-        frame.event["message"] = f"{failure} {more}" if failure and more else failure or more
+        event["message"] = f"{failure} {more}" if failure and more else failure or more
 
 
-def _place_location(event: Event, props: dict[str, Any], location: Any) -> None:
-    location = parsed(location)
+_NO_STATUS: dict[str, Any] = {}
+
+
+def _place_source(event: Event, related: dict[str, Any], props: dict[str, Any], record: Any, meta: Any) -> None:
+    """Where the client is: its address, network and place."""
+    address, number = record.get("ipAddress") or meta.get("callerIpAddress"), props.get("autonomous_system_number")
+    location = record.get("location")
     if type(location) is not dict:
-        return
-    geo: dict[str, Any] = {}
-    city, state, country = location.get("city"), location.get("state"), location.get("countryOrRegion")
-    if city and type(city) is str:
-        geo["city_name"] = city
-    if state and type(state) is str:
-        geo["region_name"] = state
-    if country and type(country) is str:
-        geo["country_iso_code"] = country
-    coordinates = location.get("geoCoordinates")
-    if type(coordinates) is dict and coordinates:
-        point = _point(coordinates.get("latitude"), coordinates.get("longitude"))
-        if point:
-            geo["location"] = point
-        altitude = coordinates.get("altitude")
-        if altitude and as_double(altitude) is not UNFIT:
-            props.setdefault("location", {})["geo_coordinates"] = {"altitude": as_double(altitude)}
+        location = parsed(location)
+        location = location if type(location) is dict else _NO_STATUS
+    at = location.get("geoCoordinates")
+    at = at if type(at) is dict else _NO_STATUS
+    get = location.get
+    where = (
+        address, number, get("city"), get("state"), get("countryOrRegion"), at.get("latitude"), at.get("longitude"),
+    )  # fmt: skip
+    try:
+        source, client, addresses, geo = _source(*where)
+    except TypeError:  # a list or an object where a name belongs
+        source, client, addresses, geo = _source.__wrapped__(*where)
+    if source:
+        event["source"] = source
+    if client:
+        event["client"] = client
+        related["ip"] = addresses
     if geo:
         event["geo"] = geo
-        event.setdefault("source", {})["geo"] = geo.copy()
+    if at.get("altitude") or len(location) > 4:
+        _place_rest(props, location)
+
+
+def _place_rest(props: dict[str, Any], location: dict[str, Any]) -> None:
+    """What of the location has no place of its own in the event."""
+    rest = {key: value for key, value in location.items() if key not in _LOCATION and value is not None}
+    out = FREE(rest, {})
+    at = location.get("geoCoordinates")
+    altitude = as_double(at.get("altitude")) if type(at) is dict and at.get("altitude") else None
+    if altitude is not None and altitude is not UNFIT:
+        out["geo_coordinates"] = {"altitude": altitude}
+    if out:
+        props["location"] = out
+
+
+_LOCATION = frozenset({"city", "state", "countryOrRegion", "geoCoordinates"})
+
+
+@lru_cache(maxsize=16384, typed=True)
+def _source(
+    address: Any, number: Any, city: Any, state: Any, country: Any, latitude: Any, longitude: Any
+) -> tuple[dict[str, Any], dict[str, Any], list[str], dict[str, Any]]:
+    """source, client, related.ip and geo; shared by all sign-ins from there."""
+    event: Event = {}
+    source, related = common.place_address(event, address)
+    geo: dict[str, Any] = {
+        name: value
+        for name, value in (("city_name", city), ("region_name", state), ("country_iso_code", country))
+        if value and type(value) is str
+    }
+    point = _point(latitude, longitude)
+    if point:
+        geo["location"] = point
+    if geo:
+        source["geo"] = geo
+    if number:
+        source["as"] = {"number": number}
+    return source, event.get("client", {}), related.get("ip", []), geo
 
 
 def _point(latitude: Any, longitude: Any) -> Any:
@@ -119,42 +195,38 @@ def _point(latitude: Any, longitude: Any) -> Any:
     return {"lat": lat, "lon": lon} if -90 <= lat <= 90 and -180 <= lon <= 180 else None
 
 
-@lru_cache(maxsize=4096)
-def _browser(text: str) -> tuple[str, str]:
-    name, _, version = text.rpartition(" ")
-    return (name, version) if name and version[:1].isdigit() else (text, "")
-
-
-def _place_device(event: Event, props: dict[str, Any], user_agent: Any) -> None:
-    agent: dict[str, Any] = {}
-    if user_agent and type(user_agent) is str:
-        agent["original"] = user_agent
-    device = props.get("device_detail")
+def _place_device(event: Event, device: Any, user_agent: Any) -> None:
+    if type(user_agent) is not str:
+        user_agent = ""
     if device:
-        if device.get("browser"):
-            agent["name"], version = _browser(device["browser"])
-            if version:
-                agent["version"] = version
-        if device.get("operating_system"):
-            agent["os"] = {"full": device["operating_system"]}
-        if device.get("device_id"):
-            event["device"] = {"id": device["device_id"]}
-        if device.get("display_name"):
-            event["host"] = {"name": device["display_name"]}
+        get = device.get
+        identifier, name = get("device_id"), get("display_name")
+        if identifier:
+            event["device"] = {"id": identifier}
+        if name:
+            event["host"] = {"name": name}
+        agent = _agent(user_agent, get("browser"), get("operating_system"))
+    else:
+        agent = _agent(user_agent, None, None)
     if agent:
         event["user_agent"] = agent
 
 
-def _place_rest(event: Event, props: dict[str, Any]) -> None:
-    get = props.get
-    number = get("autonomous_system_number")
-    if number:
-        event.setdefault("source", {})["as"] = {"number": number}
-    name, principal = get("service_principal_name"), get("service_principal_id")
-    if name or principal:
-        event["service"] = {key: value for key, value in (("name", name), ("id", principal)) if value}
-    entity = [value for value in map(get, _RELATED) if value]
-    if entity:
-        event.setdefault("related", {})["entity"] = list(dict.fromkeys(entity))
-    if get("resource_tenant_id"):
-        event["cloud"]["account"] = {"id": props["resource_tenant_id"]}
+@lru_cache(maxsize=4096)
+def _agent(original: str, browser: Optional[str], system: Optional[str]) -> dict[str, Any]:
+    """The user agent's text, and what Entra ID itself read out of it."""
+    agent: dict[str, Any] = {}
+    if original:
+        agent["original"] = original
+    if browser:
+        name, _, version = browser.rpartition(" ")
+        if name and version[:1].isdigit():
+            agent["name"], agent["version"] = name, version
+        else:
+            agent["name"] = browser
+    if system:
+        agent["os"] = {"full": system}
+    return agent
+
+
+_ROOT = "signinlogs"

@@ -5,7 +5,6 @@ All functions are total: they never raise. What does not fit is UNFIT, what is n
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
@@ -91,8 +90,10 @@ def address(text: str) -> tuple[Optional[str], Optional[int]]:
     return host, int(port) if port.isascii() and port.isdigit() and int(port) < 65536 else None
 
 
-def as_text(value: Any) -> Any:
+def as_text(value: Any, _: Any = None) -> Any:
     """Text of a scalar; numbers and booleans in JSON's spelling."""
+    if type(value) is float and not -1e300 < value < 1e300:
+        return None
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, int, float)):
@@ -100,8 +101,10 @@ def as_text(value: Any) -> Any:
     return UNFIT if value else None
 
 
-def as_long(value: Any) -> Any:
+def as_long(value: Any, _: Any = None) -> Any:
     """A whole number of 64 bits."""
+    if type(value) is int and -_LONG <= value < _LONG:
+        return value
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -114,8 +117,10 @@ def as_long(value: Any) -> Any:
     return value if isinstance(value, int) and not isinstance(value, bool) and -_LONG <= value < _LONG else UNFIT
 
 
-def as_double(value: Any) -> Any:
+def as_double(value: Any, _: Any = None) -> Any:
     """A finite number."""
+    if type(value) is float and -1e300 < value < 1e300:
+        return value
     if isinstance(value, str):
         if not value.strip():
             return None
@@ -125,10 +130,10 @@ def as_double(value: Any) -> Any:
             return UNFIT
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return UNFIT
-    return value if -1e300 < value < 1e300 and math.isfinite(value) else UNFIT
+    return value if -1e300 < value < 1e300 else None  # no log has such a number; JSON has no infinity
 
 
-def as_boolean(value: Any) -> Any:
+def as_boolean(value: Any, _: Any = None) -> Any:
     """True or False; their names in any case, bare or quoted as JSON once or twice."""
     if isinstance(value, bool):
         return value
@@ -138,15 +143,15 @@ def as_boolean(value: Any) -> Any:
     return UNFIT
 
 
-def as_date(value: Any) -> Any:
+def as_date(value: Any, _: Any = None) -> Any:
     """A time as UTC text, with the digits it came with."""
-    if not isinstance(value, str):
+    if type(value) is not str:
         return UNFIT
     both = instant(value)
     return both[1] if both else UNFIT if value.strip() else None
 
 
-def as_ip(value: Any) -> Any:
+def as_ip(value: Any, _: Any = None) -> Any:
     """An address without its port."""
     if not isinstance(value, str):
         return UNFIT
@@ -154,7 +159,7 @@ def as_ip(value: Any) -> Any:
 
 
 #: type in the field table → how a value takes it
-SCALARS: dict[str, Callable[[Any], Any]] = {
+SCALARS: dict[str, Callable[..., Any]] = {
     "keyword": as_text, "text": as_text, "long": as_long, "double": as_double, "boolean": as_boolean,
     "date": as_date, "ip": as_ip,
 }  # fmt: skip
