@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TIMELESS = b"\xff\xff\xff\xff"
 _LATEST = 0xFFFFFFFE
 _ANNOTATION = "@odata."
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - subtracted from times whose zone was looked at: a third of the cost
 
 
 def seconds(time: datetime) -> int:
@@ -54,7 +55,8 @@ def time_of(record: Record, stream: Stream) -> Optional[int]:
     text = record.get(stream.time_field)
     try:
         if text[-1] == "Z" or text[19:].endswith("+00:00"):  # type: ignore[index]
-            return int(datetime.fromisoformat(text[:19]).replace(tzinfo=timezone.utc).timestamp())  # type: ignore[index]
+            since = datetime.fromisoformat(text[:19]) - _EPOCH  # type: ignore[index]
+            return since.days * 86400 + since.seconds
         time = datetime.fromisoformat(text)  # type: ignore[arg-type]
         return seconds(time) if time.tzinfo else None
     except (TypeError, ValueError, IndexError, KeyError, OverflowError):
