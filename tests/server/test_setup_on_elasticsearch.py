@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ import pytest
 pytest.importorskip("elasticsearch")
 
 from entrawatch.config.model import SinkConfig
+from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.errors import SinkRefusedError
+from entrawatch.normalize import normalize
 from entrawatch.schema.fields import FIELDS
+from entrawatch.schema.streams import STREAMS
 from entrawatch.sinks import index_templates
 from entrawatch.sinks.elasticsearch_setup import setup
 
@@ -195,3 +199,24 @@ def test_the_persons_own_component_template_wins(config: SinkConfig, make: Any, 
         assert (settings["index.lifecycle.name"], settings["index.number_of_replicas"]) == ("mine", "0")
     finally:
         client.cluster.put_component_template(name="entrawatch-custom", template={})
+
+
+def test_a_synthetic_tenants_weeks_are_stored_with_no_value_left_out(
+    config: SinkConfig, make: Any, client: Any
+) -> None:
+    setup(config)
+    sink, made = make(), generate(TenantOptions(users=8, changes=False))
+    stored = 0
+    while batch := [normalize(e.record, STREAMS[e.stream]) for e in islice(made, 2000)]:
+        result = sink.write(batch)
+        assert [rejected.reason for rejected in result.rejected] == []
+        stored += result.stored
+    pattern = f"logs-*-{config.options['namespace']}"
+    client.indices.refresh(index=pattern)
+    assert client.count(index=pattern)["count"] == stored > 4000
+    ignored = client.search(index=pattern, size=0, aggs={"names": {"terms": {"field": "_ignored"}}})
+    assert ignored["aggregations"]["names"]["buckets"] == []
+    table = {field.ecs for field in FIELDS}
+    for mapping in client.indices.get_mapping(index=pattern).body.values():
+        types = flat(mapping["mappings"]["properties"])
+        assert {types[name] for name in set(types) - table - {"event.ingested"}} <= {"keyword", "flattened"}

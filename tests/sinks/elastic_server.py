@@ -71,6 +71,8 @@ class ElasticServer:
         self.faults: deque[Fault] = deque()
         self.lookup_faults: deque[Fault] = deque()
         self.privileges: Optional[set[str]] = None
+        self.installed: dict[str, dict[str, Any]] = {}
+        self.outdone: set[str] = set()
         self._seen: dict[str, int] = {}
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -142,6 +144,27 @@ class ElasticServer:
         held = next(held for indices in self.streams.values() for name, _, held in indices if name == index)
         return {"docs": [{"_index": index, "_id": i, "found": i in held} for i in json.loads(body)["ids"]]}
 
+    def install(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Take a policy or template."""
+        self.installed[path] = json.loads(body)
+        return 200, {"acknowledged": True}
+
+    def template(self, path: str) -> tuple[int, dict[str, Any]]:
+        """A policy or template, wrapped as each kind is."""
+        kind, _, name = path.strip("/").rpartition("/")
+        body = self.installed.get(path)
+        if body is None:
+            return 404, {"error": {"type": "resource_not_found_exception", "reason": f"{name} not found"}}
+        if kind == "_ilm/policy":
+            return 200, {name: {"version": 1, **body}}
+        inner = kind.strip("_")
+        return 200, {f"{inner}s": [{"name": name, inner: body}]}
+
+    def simulate(self, stream: str) -> dict[str, Any]:
+        """What a new data stream of this name would be made of."""
+        meta = {} if stream in self.outdone else {"_meta": {"managed_by": "entrawatch"}}
+        return {"template": {"mappings": meta}}
+
     def has_privileges(self, body: bytes) -> tuple[int, dict[str, Any]]:
         """Which of the privileges asked for the credential has; without security there is no such path."""
         if self.privileges is None:
@@ -191,8 +214,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, self.elastic.mget(path.split("/")[1], body))
         elif path.endswith("/_has_privileges"):
             self._json(*self.elastic.has_privileges(body))
+        elif "/_simulate_index/" in path:
+            self._json(200, self.elastic.simulate(path.rpartition("/")[2]))
+        elif path.startswith(("/_ilm/", "/_component_template/", "/_index_template/")):
+            put = self.command == "PUT"
+            self._json(*(self.elastic.install(path, body) if put else self.elastic.template(path)))
         else:
             self._json(*self.elastic.settings(path.split("/")[1]))
+
+    def do_HEAD(self) -> None:
+        there = urlsplit(self.path).path.strip("/") in self.elastic.streams
+        self.reply(200 if there else 404, b"", {"Content-Type": "application/json"})
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - http.server's names
 
