@@ -207,8 +207,8 @@ class _Probe:
         begin = now - start if isinstance(start, timedelta) else start
         words = f"the oldest record kept: {_age(oldest, now)}"
         if begin < now - timedelta(days=stream.retention_days):
-            return Check(name, WARN, f"{words}; collection wants to begin {_age(begin, now)}",
-                         f"Entra ID keeps {stream.retention_days} days (7 without a licence); the rest is a gap")  # fmt: skip
+            advice = f"Entra ID keeps {stream.retention_days} days (7 without a licence); what is older is a gap"
+            return Check(name, WARN, f"{words}; collection wants to begin {_age(begin, now)}", advice)
         return Check(name, OK, words)
 
 

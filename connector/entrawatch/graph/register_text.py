@@ -70,5 +70,6 @@ def az_commands(graph: GraphConfig, tenant_id: str, plan: Plan) -> list[str]:
 
 def _credential(plan: Plan) -> str:
     if plan.certificate is not None:
-        return shlex.join(["--cert", f"@{plan.certificate}"])
+        # az wants the public certificate alone, and our file holds the key too
+        return f'--cert "$(openssl x509 -in {shlex.quote(str(plan.certificate))})"'
     return "--display-name entrawatch --years 1 --query password --output tsv"
