@@ -161,6 +161,11 @@ def test_two_rules_with_one_id_are_a_fault(tmp_path: Path) -> None:
         load_catalogue(tmp_path)
 
 
+def test_an_empty_folder_is_no_catalogue(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="it holds no rules"):
+        load_catalogue(tmp_path)
+
+
 def test_every_rule_has_what_an_analyst_needs() -> None:
     for slug, rule in CATALOGUE.rules.items():
         assert len(rule.triage) >= 3, slug

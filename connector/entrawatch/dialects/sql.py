@@ -191,7 +191,15 @@ class Sql(Dialect):
             *measures,
             exp.alias_(exp.Count(this=exp.Distinct(expressions=[column(ID)])), "events"),
             exp.alias_(ids, "event_ids"),
+            *[self._seen(field) for field in evidence(rule)],
         ).from_(exp.to_table(source))
+
+    def _seen(self, ref: ir.FieldRef) -> Expr:
+        """The different values that the finding's events have in a field; a list as one text."""
+        value: Expr = column(ref.name)
+        if ref.many:
+            value = exp.ArrayToString(this=value, expression=exp.Literal.string(", "))
+        return exp.alias_(exp.ArrayAgg(this=exp.Distinct(expressions=[value])), ref.name, quoted=True)
 
     def _level(self, rule: Rule) -> Expr:
         """The rule's level, or the highest that one of the finding's events raises it to."""
@@ -214,6 +222,13 @@ class Sql(Dialect):
             raise Unsupported(rule.query, f"{self.profile}: {error}") from error
         columns = tuple(part.alias_or_name for part in select.expressions)
         return f"-- {rule.id} {rule.slug}: {_one_line(rule.title)}\n{body}\n", columns
+
+
+def evidence(rule: Rule) -> list[ir.FieldRef]:
+    """The fields whose values a finding shows beside its keys, each once."""
+    keys = {key.field.name for key in rule.keys}
+    fields = [*rule.shown, *(entity.field for entity in rule.entities)]
+    return list({field.name: field for field in fields if field.name not in keys}.values())
 
 
 def _given(field: ir.FieldRef | None) -> list[ir.FieldRef]:

@@ -51,6 +51,8 @@ def load_catalogue(root: Path) -> Catalogue:
     for source in SOURCES.values():
         rules |= _load_folder(root / source, lambda text, f, slug: read_rule(text, f, slug, baselines), faults)
     faults += _twins(rules)
+    if not rules and not faults:
+        faults.append(f"{root}: it holds no rules; a catalogue has the folders {', '.join(SOURCES.values())}")
     if faults:
         raise ConfigError(faults)
     return Catalogue(rules, baselines)

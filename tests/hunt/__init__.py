@@ -1,0 +1,1 @@
+"""The hunt over exported logs."""
