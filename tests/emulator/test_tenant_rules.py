@@ -33,7 +33,7 @@ def expected(records: tuple[Emitted, ...]) -> set[tuple[str, tuple[str, ...]]]:
     return {(label.scenario, tuple(label.keys.values())) for label in labels if label.case == "match"}
 
 
-@pytest.mark.parametrize(("seed", "users"), [(1, 5), (2, 30), (3, 120), (2026, 24)])
+@pytest.mark.parametrize(("seed", "users"), [(1, 5), (2, 30), (3, 70), (2026, 24)])
 def test_the_rules_find_the_labelled_matches_and_nothing_else(seed: int, users: int) -> None:
     records = emitted(seed, users)
     found = Judge((record.stream, record.record) for record in records).findings()
@@ -47,7 +47,7 @@ def test_the_final_revisions_alone_give_the_same_findings() -> None:
 
 
 def test_the_background_alone_gives_no_finding() -> None:
-    options = TenantOptions(seed=7, users=80, scenarios="none")
+    options = TenantOptions(seed=7, users=60, scenarios="none")
     assert Judge((record.stream, record.record) for record in generate(options)).findings() == set()
 
 
@@ -271,6 +271,8 @@ def test_a_near_miss_lacks_one_thing(scenario: str, case: str) -> None:
     story: Rows = []
     rest: Rows = []
     for item in emitted(1, 5):
+        if item.label is None and item.stream != "interactive":
+            continue  # the interactive background is baseline enough, and keeps this quick
         record = dict(item.record, _group=item.label.group if item.label else None)
         mine = item.label is not None and (item.label.scenario, item.label.case) == (scenario, case)
         (story if mine else rest).append((item.stream, copy.deepcopy(record) if mine else record))
