@@ -78,13 +78,17 @@ def company(path: Path, sinks: list[FakeSink]) -> Rig:
         rig.world.add(f"live{number}", ago(minutes=5 + 10 * number))
         rig.world.add(f"old{number}", ago(hours=3, minutes=10 * number))
     for number in range(0, 5, 2):
-        rig.world.add(f"live{number}", ago(minutes=5 + 10 * number), arrives=NOON + timedelta(seconds=30), state="changed")
+        rig.world.add(
+            f"live{number}", ago(minutes=5 + 10 * number), arrives=NOON + timedelta(seconds=30), state="changed"
+        )
         rig.world.add(f"live{number}", ago(minutes=5 + 10 * number), arrives=NOON + timedelta(hours=3), state="again")
     rig.world.add("bad", ago(minutes=50), bad=True)
     return rig
 
 
-def kill_everywhere(monkeypatch: pytest.MonkeyPatch, path: Path, make: Callable[[], list[FakeSink]], judge: Any) -> list[str]:
+def kill_everywhere(
+    monkeypatch: pytest.MonkeyPatch, path: Path, make: Callable[[], list[FakeSink]], judge: Any
+) -> list[str]:
     """A life for every touch there is; `judge` looks at what is left after two more lives."""
     number, places, alive = 0, [], False
     while not alive:
@@ -124,7 +128,9 @@ def test_two_sinks_that_share_a_read_each_get_everything_once(tmp_path: Path, mo
     )
 
 
-def test_a_sink_that_cannot_deduplicate_sees_at_most_one_batch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sink_that_cannot_deduplicate_sees_at_most_one_batch_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     doubled = []
 
     def judge(rig: Rig) -> None:

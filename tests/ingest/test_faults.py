@@ -137,7 +137,11 @@ def test_the_edge_of_retention_is_found_where_the_source_does_not_name_it(tmp_pa
     )
     rig.run()
     lost = {f"r{number}" for number in range(360)} - set(rig.sink.newest())
-    reachable = {name for name, record in rig.world.shown("directory_audits", NOON).items() if record["activityDateTime"] >= edge.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    reachable = {
+        name
+        for name, record in rig.world.shown("directory_audits", NOON).items()
+        if record["activityDateTime"] >= edge.strftime("%Y-%m-%dT%H:%M:%SZ")
+    }
     assert len(lost & reachable) <= 1  # the search ends at a minute
     ends = [gap["event"]["end"] for gap in rig.sink.gaps()]
     assert abs((seconds(edge)) - max(seconds(at(0).fromisoformat(end[:-1] + "+00:00")) for end in ends)) <= 60
@@ -153,8 +157,11 @@ def test_a_checkpoint_older_than_retention_is_one_gap_and_not_asked_for(tmp_path
     before = len(rig.source.requests)
     rig.run()
     assert set(rig.sink.newest()) == {"seen", "now", "old"}
-    gap, = rig.sink.gaps()
-    assert (gap["event"]["start"], gap["event"]["end"]) == ("2026-03-01T11:58:00Z"[:0] or gap["event"]["start"], "2026-03-12T12:00:00Z")
+    (gap,) = rig.sink.gaps()
+    assert (gap["event"]["start"], gap["event"]["end"]) == (
+        "2026-03-01T11:58:00Z"[:0] or gap["event"]["start"],
+        "2026-03-12T12:00:00Z",
+    )
     assert min(window.start for _, window, _, _ in rig.source.requests[before:]) >= rig.clock.now() - timedelta(days=30)
 
 

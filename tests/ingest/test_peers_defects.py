@@ -118,7 +118,10 @@ def test_a_changed_record_goes_out_again(tmp_path: Path) -> None:
     rig.run()
     rig.clock.advance(3600)
     rig.run()
-    assert [(event["entra"]["revision"], event["body"]["risk"]) for event in rig.sink.events] == [(1, "none"), (2, "high")]
+    assert [(event["entra"]["revision"], event["body"]["risk"]) for event in rig.sink.events] == [
+        (1, "none"),
+        (2, "high"),
+    ]
 
 
 def test_a_record_that_arrives_739_seconds_late_is_read(tmp_path: Path) -> None:

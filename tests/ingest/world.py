@@ -59,6 +59,15 @@ class Version:
     record: dict[str, Any]
 
 
+def newest(records: dict[str, list[Version]], moment: datetime) -> dict[str, dict[str, Any]]:
+    shown = {}
+    for name, versions in records.items():
+        arrived = [version for version in versions if version.arrives <= moment]
+        if arrived:
+            shown[name] = arrived[-1].record
+    return shown
+
+
 @dataclass
 class World:
     """What Graph holds: per stream and id the versions of a record."""
@@ -74,12 +83,13 @@ class World:
 
     def shown(self, stream: str, moment: datetime) -> dict[str, dict[str, Any]]:
         """id → the newest version that has arrived."""
-        shown = {}
-        for name, versions in self.records[stream].items():
-            arrived = [version for version in versions if version.arrives <= moment]
-            if arrived:
-                shown[name] = arrived[-1].record
-        return shown
+        return newest(self.records[stream], moment)
+
+    def between(self, stream: str, start: str, end: str) -> dict[str, list[Version]]:
+        """The records of which any version lies there."""
+        place = STREAMS[stream].time_field
+        records = self.records[stream].items()
+        return {name: all_ for name, all_ in records if any(start <= one.record[place] < end for one in all_)}
 
     def forget(self, stream: str, before: datetime) -> None:
         """Drops the records whose last version is older."""
@@ -102,6 +112,8 @@ class FakeSource:
 
     def read(self, stream: Any, window: Window) -> Any:
         given: set[str] = set()
+        start, end = (edge.strftime("%Y-%m-%dT%H:%M:%SZ") for edge in (window.start, window.end))
+        ever = self.world.between(stream.name, start, end)
         number = 0
         while True:
             with self._lock:
@@ -110,12 +122,8 @@ class FakeSource:
             if error is not None:
                 raise error
             self.clock.advance(self.cost)
-            start, end = (edge.strftime("%Y-%m-%dT%H:%M:%SZ") for edge in (window.start, window.end))
-            left = [
-                record
-                for name, record in self.world.shown(stream.name, self.clock.now()).items()
-                if name not in given and start <= record[stream.time_field] < end
-            ]
+            shown = [record for name, record in newest(ever, self.clock.now()).items() if name not in given]
+            left = [record for record in shown if start <= record[stream.time_field] < end]
             page = sorted(left, key=lambda record: record[stream.time_field], reverse=True)[: self.page]
             given.update(record["id"] for record in page)
             yield page
