@@ -161,7 +161,7 @@ def place_user(event: Event, related: dict[str, Any], name: Any, identifier: Any
 def _user(name: Optional[str], identifier: Optional[str], display: Optional[str]) -> tuple[dict[str, Any], list[str]]:
     user = {key: value for key, value in (("full_name", display), ("id", identifier), ("name", name)) if value}
     if name:
-        local, at, domain = name.rpartition("@")
+        local, _, domain = name.rpartition("@")
         if local and domain:
             user.update(name=local, domain=domain, email=name)
     return user, [text for text in (name, identifier) if text]

@@ -263,6 +263,14 @@ def _indexed(inner: Converter) -> Handler:
     return handle
 
 
+def as_they_are(value: Any, _: dict[str, str]) -> Any:
+    """A list of objects with the keys they came with, without nulls."""
+    value = _dicts(value)
+    if value is None or value is UNFIT:
+        return value
+    return [{key: part for key, part in item.items() if part is not None} for item in value]
+
+
 class _Opaque:
     """The objects in a flattened list: keys in snake case, nulls gone, nothing checked, for a store sees only text."""
 

@@ -105,6 +105,6 @@ def _result(record: Record, stream: Stream) -> dict[str, Any]:
     if stream.family == "audit":
         return {"resultType": record.get("result"), "resultDescription": record.get("resultReason") or None}
     if stream.family == "provisioning":
-        status = _part(record, "provisioningStatusInfo").get("status")
-        return {"resultType": status, "durationMs": record.get("durationInMilliseconds") or 0}
+        result = _part(record, "provisioningStatusInfo").get("status")
+        return {"resultType": result, "durationMs": record.get("durationInMilliseconds") or 0}
     return {}

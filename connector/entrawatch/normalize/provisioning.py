@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.normalize import common
-from entrawatch.normalize.convert import compiled
+from entrawatch.normalize.convert import as_they_are, compiled
 from entrawatch.schema.fields import of_family
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from entrawatch.schema.outcomes import Outcomes
 
 OPERATION = "Provisioning activity"
-_CONVERT = compiled(of_family("provisioning"), {})
+_CONVERT = compiled(of_family("provisioning"), {"modifiedProperties": as_they_are})
 #: skipped and warning are neither: nothing was refused
 _OUTCOMES = {"success": "success", "failure": "failure"}
 _TYPES = {

@@ -145,10 +145,7 @@ def _top(family: str) -> dict[str, str]:
 
 #: columns that differ from the table's default, and those of older exports
 _MORE = {
-    "signin": {
-        "ProcessingTimeInMs": "processingTimeInMilliseconds", "SignInEventTypes": "signInEventTypes",
-        "ClientSessionId": "clientSessionId",
-    },
+    "signin": {"ProcessingTimeInMs": "processingTimeInMilliseconds"},
     "audit": {"OperationType": "operationType", "UserAgent": "userAgent"},
 }  # fmt: skip
 #: column → place around the properties; where a column is both, it goes to both

@@ -58,11 +58,12 @@ def build(opened: Opened, tenant_id: str, outcomes: Outcomes) -> Event:
     unfit: dict[str, str] = {}
     props, kept = _CONVERT(record, unfit)  # type: ignore[arg-type]
     get = props.get
-    base = None if meta else kept.get((stream.name, tenant_id))
+    key = f"{stream.name} {tenant_id}"
+    base = None if meta else kept.get(key)
     if base is None or base.outcomes is not outcomes:
         base = _base(opened, tenant_id, outcomes, props, unfit)
         if not meta:
-            kept[stream.name, tenant_id] = base
+            kept[key] = base
     _, event, azure, head, inner, ours = base
     event, azure, head, inner = event.copy(), azure.copy(), head.copy(), inner.copy()
     head["properties"] = props
@@ -112,13 +113,16 @@ def _place_result(event: Event, head: dict[str, Any], status: Any, outcomes: Out
     else:
         inner["outcome"] = outcomes.of(code)
         inner["code"] = head.setdefault("result_type", str(code))
-        event["entra"]["password_verified"] = code in outcomes.verified
+        if event["entra"]["stream"] in _WITH_PASSWORD:
+            event["entra"]["password_verified"] = code in outcomes.verified
         if failure and code:
             inner["reason"] = failure  # on success it is "Other.", which is no reason
     if failure or more:
-        event["message"] = f"{failure} {more}" if failure and more else failure or more
+        event["message"] = f"{failure} ({more})" if failure and more else failure or more
 
 
+#: streams whose sign-ins can have a password
+_WITH_PASSWORD = frozenset({"interactive", "interactive_v1", "non_interactive"})
 _NO_STATUS: dict[str, Any] = {}
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 try:
     from orjson import dumps as _orjson_dumps
 except ImportError:  # pragma: no cover - the runtime tests run without it
-    _orjson_dumps = None
+    _orjson_dumps = None  # type: ignore[assignment]
 
 #: templates kept for one list of keys, and lists of keys kept
 _TEMPLATES, _SPLITS = 2048, 64

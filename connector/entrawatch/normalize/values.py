@@ -43,8 +43,9 @@ def instant(text: str) -> Optional[tuple[str, str]]:
     count = _ticks(text.strip())
     if count is None or not _FIRST <= count < _LAST:
         return None
-    whole = times.iso(count)
-    return (f"{whole[:23]}Z" if len(whole) > 20 else whole[:19] + ".000Z"), whole
+    seconds, _, digits = times.iso(count)[:-1].partition(".")
+    digits = digits and digits.rstrip("0").ljust(3, "0")
+    return f"{seconds}.{digits[:3]:0<3}Z", f"{seconds}.{digits}Z" if digits else seconds + "Z"
 
 
 def _plain(text: str) -> bool:

@@ -46,7 +46,7 @@ class Field:
     :param column: its Log Analytics column, dotted below a dynamic one, "" for none.
     :param aliases: other names under which community rules ask for it.
     :param many: whether it holds a list.
-    :param opaque: whether it lies below a flattened field or a geo_point, so that a store has no field of its own for it.
+    :param opaque: whether it lies below a flattened field or a geo_point: a store has no field of its own for it.
     """
 
     name: str
