@@ -1,0 +1,38 @@
+"""What the commands say to people: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def out() -> Console:
+    """Standard output; colours and bars only on a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def err() -> Console:
+    """Standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def say(line: str) -> None:
+    """A line for the person, on standard error, as it stands."""
+    print(line, file=sys.stderr)
+
+
+def number(value: float) -> str:
+    """1234567 as 1,234,567."""
+    return f"{value:,.0f}"
+
+
+def clean(text: str) -> str:
+    """A text from outside, safe to show on a terminal: control characters cannot move the cursor or forge lines."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

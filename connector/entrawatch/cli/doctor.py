@@ -1,0 +1,150 @@
+"""`entrawatch doctor`: looks at everything a configuration needs, and says what to mend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from entrawatch.errors import ConfigError, EntrawatchError, SinkError, StateError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from entrawatch.config.model import Config, SinkConfig, TenantConfig
+
+NAME = "doctor"
+HELP = "Test permissions, licences, clock, sinks and state of a configuration, and say what to fix."
+EXAMPLES = """\
+  entrawatch doctor --config entrawatch.yml
+  entrawatch doctor --config entrawatch.yml --format json     for a machine; exit code 3 where something fails
+"""
+OK, WARN, FAIL = "ok", "warn", "fail"
+_STYLE = {OK: "green", WARN: "yellow", FAIL: "bold red"}
+
+
+class Line(NamedTuple):
+    """One thing that was looked at."""
+
+    part: str
+    check: str
+    status: str
+    message: str
+    advice: str = ""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration (YAML)")
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at everything; 3 where something fails."""
+    from entrawatch.cli import collect, logs
+    from entrawatch.cli.console import err
+
+    config = collect.load_config(arguments.config)
+    logs.setup("text", "error", debug=arguments.debug)
+    with err().status("asking Graph and the sinks; Graph's limits make this take up to a minute …"):
+        lines = [_shown(line) for line in checks(config)]
+    if arguments.format == "json":
+        print(json.dumps([line._asdict() for line in lines], indent=2))
+    else:
+        _print(lines)
+    return 3 if any(line.status == FAIL for line in lines) else 0
+
+
+def checks(config: Config) -> Iterator[Line]:
+    """Everything that is looked at, one after the other."""
+    yield from _state(config.state_dir)
+    for sink in config.sinks:
+        yield _sink(sink, config.state_dir)
+    for tenant in config.tenants:
+        yield from _tenant(tenant)
+
+
+def _state(folder: Path) -> Iterator[Line]:
+    from entrawatch.cli import collect
+    from entrawatch.ingest.store import Store
+
+    try:
+        collect.state_folder(folder)
+        if (folder / collect.STATE).exists():
+            Store(folder / collect.STATE).close()
+    except StateError as error:
+        yield Line("state", "folder", FAIL, str(error), "mend it, or restore it from a backup; never delete it unread")
+        return
+    yield Line("state", "folder", OK, f"{folder} can be written")
+    letters = [letter for letter in sorted(folder.glob(f"{collect.DEAD_LETTER}*")) if letter.stat().st_size]
+    if letters:
+        yield Line("state", "dead letter", WARN, f"{letters[0]} holds what was not taken",
+                   "look at its reasons, mend them, send it in again, then move it away")  # fmt: skip
+
+
+def _sink(config: SinkConfig, state: Path) -> Line:
+    from entrawatch import sinks
+
+    part = f"sink {config.name}"
+    try:
+        sink = sinks.build(config, state_dir=state)
+    except ConfigError as error:
+        return Line(part, "options", FAIL, str(error), "mend the configuration")
+    try:
+        sink.check()
+    except SinkError as error:
+        return Line(part, "reach", FAIL, str(error), "mend it, then run doctor again")
+    finally:
+        sink.close()
+    return Line(part, "reach", OK, f"{config.type} takes events")
+
+
+def _tenant(tenant: TenantConfig) -> Iterator[Line]:
+    from entrawatch.clock import SystemClock
+    from entrawatch.graph.probe import probe
+    from entrawatch.interfaces import Silent
+
+    part = f"tenant {tenant.name}"
+    try:
+        for check in probe(tenant, clock=SystemClock(), observer=Silent()):
+            yield Line(part, check.name, check.status, check.message, check.advice)
+    except EntrawatchError as error:
+        yield Line(part, "graph", FAIL, str(error), "mend it, then run doctor again")
+
+
+def _shown(line: Line) -> Line:
+    from entrawatch.cli.console import clean
+    from entrawatch.cli.logs import redact
+
+    return Line(*(clean(redact(" ".join(text.split()))) for text in line))
+
+
+def _print(lines: list[Line]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from entrawatch.cli.console import out
+
+    table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
+    for name in ("", "what", "found"):
+        table.add_column(name, overflow="fold")
+    part = None
+    for line in lines:
+        if line.part != part:
+            table.add_row("", f"[bold]{escape(line.part)}[/]", "")
+            part = line.part
+        advice = f"\n[cyan]→ {escape(line.advice)}[/]" if line.advice else ""
+        table.add_row(
+            f"[{_STYLE[line.status]}]{line.status}[/]", f"  {escape(line.check)}", escape(line.message) + advice
+        )
+    out().print(table)
+    out().print(verdict(lines))
+
+
+def verdict(lines: list[Line]) -> Any:
+    """The last line: how it stands."""
+    failed, warned = (sum(line.status == status for line in lines) for status in (FAIL, WARN))
+    if failed:
+        return f"[bold red]{failed} to mend[/]" + (f", {warned} to look at" if warned else "")
+    return f"[green]ready[/]{f', {warned} to look at' if warned else ''}: entrawatch run"

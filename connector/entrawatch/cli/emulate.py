@@ -1,0 +1,102 @@
+"""`entrawatch emulate`: a Microsoft Graph on this machine, with a synthetic tenant in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from entrawatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from entrawatch.emulator.server import Emulator
+
+NAME = "emulate"
+HELP = "Serve an emulated Graph with a synthetic tenant on loopback, and print the configuration that connects to it."
+EXAMPLES = """\
+  entrawatch emulate --port 8443 --write-config emulator.yml
+  entrawatch fetch --config emulator.yml --out logs --since 7d     in a second terminal
+  entrawatch emulate --tenant-size 2000 --days 3 --faults faults.yml
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--port", type=int, default=0, help="0 for a free one (default)")
+    parser.add_argument("--tenant-size", type=int, default=200, metavar="USERS", help="employees (default 200)")
+    parser.add_argument("--days", type=int, default=7, help="days of activity before now (default 7)")
+    parser.add_argument("--seed", type=int, default=1, help="another number is another company")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong, and when (docs/emulator.md)")
+    parser.add_argument("--no-throttle", action="store_true", help="answer without Graph's limits")
+    parser.add_argument("--write-config", type=Path, metavar="FILE", help="write the configuration there as well")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    import threading
+
+    from entrawatch.cli.console import say
+    from entrawatch.emulator.server import Emulator
+    from entrawatch.ingest.runner import stop_on_signals
+
+    stop = threading.Event()
+    say("making the tenant …")
+    with stop_on_signals(stop), Emulator(_tenant(arguments), **_options(arguments)) as emulator:
+        text = config_of(emulator)
+        if arguments.write_config:
+            arguments.write_config.write_text(text, encoding="utf-8")
+        print(text, end="", flush=True)
+        say(f"serving {emulator.url}; Ctrl-C ends it")
+        while not stop.wait(0.5):
+            pass
+        say(f"answered {len(emulator.requests)} requests")
+    return 0
+
+
+def _tenant(arguments: argparse.Namespace) -> Any:
+    from datetime import datetime, timedelta, timezone
+
+    from entrawatch.emulator.tenant import TenantOptions, generate
+
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    try:
+        # a day more than there is yet: records arrive while it serves
+        return generate(
+            TenantOptions(
+                seed=arguments.seed, users=arguments.tenant_size, start=now - timedelta(days=arguments.days),
+                end=now + timedelta(days=1),
+            )
+        )  # fmt: skip
+    except (ValueError, OverflowError) as error:
+        raise ConfigError([f"--tenant-size, --days: {error}"]) from None
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    from entrawatch.emulator.faults import load_faults
+
+    if not 0 <= arguments.port < 65536:
+        raise ConfigError([f"--port: {arguments.port} is no port; 0 takes a free one"])
+    faults, seed = load_faults(arguments.faults) if arguments.faults else ((), 0)
+    return {"faults": faults, "seed": seed, "throttle": not arguments.no_throttle, "port": arguments.port}
+
+
+def config_of(emulator: Emulator) -> str:
+    """A configuration that connects to it; the secret lies in a file beside its certificate, as long as it runs."""
+    import yaml
+
+    secret = Path(emulator.ca_file).parent / "client-secret"
+    handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(emulator.client_secret)
+    graph = {"url": emulator.url, "login_url": emulator.login_url, "ca_bundle": str(emulator.ca_file)}
+    whole = {
+        "tenant_id": emulator.tenant_id,
+        "client_id": emulator.client_id,
+        "auth": {"method": "client_secret", "secret_file": str(secret)},
+        "graph": graph,
+        "state_dir": "emulated/state",
+        "sinks": [{"type": "files", "path": "emulated/events"}],
+    }
+    return yaml.safe_dump(whole, sort_keys=False)

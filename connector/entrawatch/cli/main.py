@@ -1,0 +1,113 @@
+"""`entrawatch`: finds the command, runs it, and turns how it ended into an exit code and at most a line a fault."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
+
+from entrawatch.cli.console import clean, say
+from entrawatch.errors import EntrawatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: the commands' modules, in the order `--help` lists them
+COMMANDS = ("fetch", "run", "normalize", "doctor", "register", "setup", "emulate", "simulate")
+INTERRUPTED, BROKEN_PIPE, FAILED = 130, 141, 3
+_ABOUT = "Entra ID sign-in, audit and risk logs to Splunk, Elasticsearch and files, losing nothing."
+_END = """\
+start here:
+  entrawatch demo                                   see it work, on an emulated tenant
+  entrawatch register-app --tenant-id TENANT        make the application in your tenant
+  entrawatch doctor --config entrawatch.yml         find out what is missing
+  entrawatch run --config entrawatch.yml            collect, for ever
+
+exit codes: 0 fine, 1 bad records or drift where asked to fail on them, 2 usage or configuration, 3 source or sink failed
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose faults are one line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is; exit 2."""
+        self.exit(2, f"{self.prog}: {clean(message)}; see {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    from entrawatch import __version__
+
+    whole = Parser(prog="entrawatch", description=_ABOUT, epilog=_END)
+    whole.add_argument("--version", action="version", version=f"entrawatch {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
+    groups = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for name in COMMANDS:
+        module: Any = import_module(f"entrawatch.cli.{name}")
+        one = groups.add_parser(
+            module.NAME, help=module.HELP, description=module.HELP, epilog=f"examples:\n{module.EXAMPLES}",
+            parents=[common],
+        )  # fmt: skip
+        module.add(one)
+        one.set_defaults(run=module.run)
+    return whole
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run a command.
+
+    :param argv: the arguments; the process's own by default.
+    :returns: the exit code, see `--help`; 130 after Ctrl-C, 141 where the reader of our output went away.
+    """
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 2
+    try:
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BaseException as error:
+        if arguments.debug and not isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+            raise
+        return _ended(error)
+    return code
+
+
+def _ended(error: BaseException) -> int:
+    if isinstance(error, EntrawatchError):
+        for line in str(error).splitlines():
+            say(f"entrawatch: {_safe(line)}")
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        say("entrawatch: interrupted")
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        # Python would complain once more when it flushes at the end: there is nothing left to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    if isinstance(error, OSError):
+        say(f"entrawatch: {_safe(f'{error.filename or error.__class__.__name__}: {error.strerror or error}')}")
+        return FAILED
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else FAILED
+    say(
+        f"entrawatch: internal error ({error.__class__.__name__}: {_safe(str(error))}); run it with --debug, and report it"
+    )
+    return FAILED
+
+
+def _safe(text: str) -> str:
+    from entrawatch.cli.logs import redact
+
+    return clean(redact(" ".join(text.split())))[:2000]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
