@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from entrawatch.errors import SinkError, SinkRefusedError, SinkUnavailableError
 from entrawatch.interfaces import Rejected
@@ -26,8 +25,7 @@ _LATE = 8
 _REMEMBERED = 100_000
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """An event and the text HEC gets for it."""
 
     event: Event

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING
 
 from splunklib.modularinput import Event as XmlEvent
 
 from entrawatch.errors import RecordError, SinkUnavailableError
 from entrawatch.interfaces import Rejected, WriteResult
-from entrawatch.sinks.lines import encode, sourcetype_of, time_of
+from entrawatch.sinks.lines import encode, epoch, sourcetype_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,9 +78,9 @@ class ModularInputSink:
             ) from error
 
     def _made(self, event: Event) -> XmlEvent:
-        at: Optional[Any] = time_of(event)
+        at = epoch(event)
         text = _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(event).decode())
         return XmlEvent(
-            data=text, time=None if at is None else f"{at.timestamp():.3f}",
+            data=text, time=None if at is None else f"{at:.3f}",
             sourcetype=sourcetype_of(event, self.shape), unbroken=True, done=True, **self._fixed,
         )  # fmt: skip

@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Optional
 
+from entrawatch import jsontext
 from entrawatch.errors import RecordError, SinkError
 from entrawatch.interfaces import Rejected, WriteResult
 from entrawatch.sinks.hec_client import HecClient
 from entrawatch.sinks.hec_delivery import Carried, Delivery, Item
-from entrawatch.sinks.lines import ENVELOPE_SOURCETYPE, encode, sourcetype_of, time_of
+from entrawatch.sinks.lines import ENVELOPE_SOURCETYPE, encode, epoch, sourcetype_of
 from entrawatch.sinks.options import Option
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class SplunkHecSink:
         self._delivery = Delivery(client, options, observer=observer, clock=clock, stop=stop)
         self._carried = Carried()
         self._lock = threading.Lock()
+        self._heads: dict[str, bytes] = {}
         self._fixed = {key: options[key] for key in ("host", "source", "index") if options[key]}
 
     @classmethod
@@ -114,13 +116,18 @@ class SplunkHecSink:
         rejected: list[Rejected] = []
         for event in events:
             try:
-                items.append(Item(event, encode(self._wrapped(event))))
+                items.append(Item(event, self._payload(event)))
             except RecordError as error:
                 rejected.append(Rejected(event, error.reason))
         return items, rejected
 
-    def _wrapped(self, event: Event) -> dict[str, Any]:
-        at = time_of(event)
-        # HEC reads epoch seconds with up to three decimals; without `time` Splunk takes the moment of arrival.
-        time = {} if at is None else {"time": round(at.timestamp(), 3)}
-        return {**time, **self._fixed, "sourcetype": sourcetype_of(event, self.shape), "event": event}
+    def _payload(self, event: Event) -> bytes:
+        """`{"source": …, "sourcetype": …, "time": …, "event": …}`, its outer half written once a sourcetype."""
+        sourcetype = sourcetype_of(event, self.shape)
+        head = self._heads.get(sourcetype)
+        if head is None:
+            head = self._heads[sourcetype] = jsontext.dumps({**self._fixed, "sourcetype": sourcetype})[:-1]
+        at = epoch(event)
+        # Without `time` Splunk takes the moment of arrival.
+        time = b"" if at is None else b',"time":%.3f' % at
+        return b"".join((head, time, b',"event":', encode(event), b"}"))

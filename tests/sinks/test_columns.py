@@ -1,0 +1,62 @@
+"""Rows hold what the normaliser gives: the events of a synthetic tenant, column by column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from entrawatch.emulator.tenant import TenantOptions, generate
+from entrawatch.normalize import normalize
+from entrawatch.schema.fields import FIELDS
+from entrawatch.schema.streams import STREAMS
+from entrawatch.sinks.columns import FAMILIES, OTHER, columns, family_of, spread, typed
+
+
+@pytest.fixture(scope="module")
+def normalised() -> list[dict[str, Any]]:
+    """Events of every stream."""
+    start, end = datetime(2026, 11, 1, tzinfo=timezone.utc), datetime(2026, 11, 4, tzinfo=timezone.utc)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for emitted in islice(generate(TenantOptions(seed=1, users=30, start=start, end=end)), 3000):
+        some = found.setdefault(emitted.stream, [])
+        if len(some) < 40:
+            some.append(normalize(emitted.record, STREAMS[emitted.stream], tenant_id="t"))
+    return [event for some in found.values() for event in some]
+
+
+def test_every_stream_of_a_tenant_has_its_family(normalised: list[dict[str, Any]]) -> None:
+    families = Counter(family_of(event) for event in normalised)
+    assert set(families) == set(FAMILIES) - {OTHER}
+    assert family_of({"entra": {"stream": ["odd"]}}) == OTHER
+    assert family_of({"entra": "odd"}) == OTHER
+
+
+def test_no_value_of_a_normalised_event_is_unfit_for_its_column(normalised: list[dict[str, Any]]) -> None:
+    filled: Counter[tuple[str, str]] = Counter()
+    for event in normalised:
+        family = family_of(event)
+        cells, left = spread(event, family)
+        row = typed(event, family)
+        assert [columns(family)[n].name for n, value in enumerate(cells) if value is not None and n not in row] == []
+        # Only what is open by nature (a provisioned object's own properties) has no column.
+        assert [path for path in left if "details" not in path] == []
+        filled.update((family, columns(family)[n].name) for n in row)
+    assert filled[("signin", "userPrincipalName")] > 50
+    assert filled[("audit", "targetResources")] > 20
+
+
+def test_every_field_has_a_column_or_stands_in_one() -> None:
+    for family in FAMILIES:
+        paths = {column.path for column in columns(family)}
+        for field in FIELDS:
+            if field.family in {"common", family}:
+                parts = field.ecs.split(".")
+                above = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+                below = any(path.startswith(field.ecs + ".") for path in paths)
+                assert above & paths or below, field.name
+        names = [column.name.lower() for column in columns(family)]
+        assert len(set(names)) == len(names), "no two columns that a database takes for one"
