@@ -134,6 +134,21 @@ records = st.lists(
 )
 
 
+def hostile_predicates() -> list[ir.Predicate]:
+    """Each kind of text test with each hostile string."""
+    found: list[ir.Predicate] = [ir.SameAs(TEXT, OTHER), ir.Present(TEXT), ir.Not(ir.Present(MANY))]
+    for text in filter(None, HOSTILE):
+        found += [
+            ir.Equals(TEXT, text),
+            ir.Not(ir.Equals(MANY, text)),
+            ir.Like(TEXT, (text, ir.Wildcard.ANY)),
+            ir.Like(TEXT, (ir.Wildcard.ANY, text)),
+            ir.Like(TEXT, (ir.Wildcard.ONE, text, ir.Wildcard.ANY)),
+            ir.ContainsAny(MANY, (text, "zzz")),
+        ]
+    return found
+
+
 @settings(max_examples=100, deadline=None)
 @given(predicates(), records)
 def test_a_random_predicate_means_in_duckdb_what_the_judge_says(where: ir.Predicate, made: list[Any]) -> None:

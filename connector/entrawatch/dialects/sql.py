@@ -23,7 +23,7 @@ from entrawatch.dialects.sql_predicates import (
     given,
     parameter_tables,
 )
-from entrawatch.dialects.sql_time import at, number, seconds, slot
+from entrawatch.dialects.sql_time import at, number, numbers, seconds, slot
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
@@ -129,10 +129,7 @@ class Sql(Dialect):
 
     def _windowed(self, rule: Rule, query: ir.WindowQuery) -> exp.Select:
         """The matching rows, each once for every window that holds it, the group's key present."""
-        steps = exp.Unnest(
-            expressions=[exp.GenerateSeries(start=number(0), end=number(query.length // query.every - 1))],
-            alias=exp.TableAlias(this=exp.to_identifier("steps"), columns=[exp.to_identifier("step")]),
-        )
+        steps = numbers(query.length // query.every, self.profile)
         end = at(exp.Add(this=slot(column(TIME), query.every, 1), expression=exp.column("step")), query.every)
         present = [self.predicates.write(ir.Present(field)) for field in query.by]
         return (

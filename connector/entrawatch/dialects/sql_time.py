@@ -33,3 +33,13 @@ def slot(time: Expr, step: timedelta, plus: int = 0) -> Expr:
 def at(slots: Expr, step: timedelta) -> Expr:
     """The time that lies so many steps behind the epoch."""
     return exp.UnixToTime(this=exp.Mul(this=exp.Paren(this=slots), expression=number(int(step.total_seconds()))))
+
+
+def numbers(count: int, engine: str) -> exp.Table | exp.Unnest:
+    """The table `steps` with the column `step`: 0 to count - 1."""
+    series = exp.GenerateSeries(start=number(0), end=number(count - 1))
+    alias = exp.TableAlias(this=exp.to_identifier("steps"), columns=[exp.to_identifier("step")])
+    if engine in {"duckdb", "postgres"}:
+        return exp.Table(this=series, alias=alias)
+    # elsewhere a series is a list, and sqlglot knows each engine's way to make rows of one
+    return exp.Unnest(expressions=[series], alias=alias)
