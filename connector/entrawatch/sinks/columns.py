@@ -49,15 +49,19 @@ def _kind(field: Field) -> str:
     return "texts" if field.many else "text"
 
 
-def _has_column(field: Field) -> bool:
-    return "*" not in field.ecs and not field.opaque and (field.type != "object" or field.many)
+def _has_column(field: Field, above: set[str]) -> bool:
+    """Whether a field is a column of its own: parts of an object are, what stands inside another column is not."""
+    if "*" in field.ecs or (field.type == "object" and not field.many):
+        return False
+    return not any(field.ecs.startswith(f"{path}.") for path in above)
 
 
 @lru_cache
 def columns(family: str) -> tuple[Column, ...]:
     """The columns of a family's events, always in the same order: the common ones, then its own."""
-    rows = (field for field in FIELDS if field.family in {"common", family} and _has_column(field))
-    return tuple(Column(field.name, _kind(field), field.ecs) for field in rows)
+    fields = [field for field in FIELDS if field.family in {"common", family}]
+    above = {field.ecs for field in fields if _kind(field) == "json" and (field.type != "object" or field.many)}
+    return tuple(Column(field.name, _kind(field), field.ecs) for field in fields if _has_column(field, above))
 
 
 def family_of(event: Event) -> str:
