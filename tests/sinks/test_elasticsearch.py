@@ -38,10 +38,10 @@ def busy_once(status: int, *numbers: int) -> Any:
 
 def test_an_event_becomes_a_document_of_its_data_set() -> None:
     with ElasticServer() as server:
-        result = sink_for(server, namespace="tenant_a").write([event(1), event(1, revision=3)])
-        assert (result.stored, result.duplicates, result.rejected) == (2, 0, ())
+        result = sink_for(server, namespace="tenant_a").write([event(1), event(1, revision=2), event(1, revision=3)])
+        assert (result.stored, result.duplicates, result.rejected) == (3, 0, ())
         ((_, _, held),) = server.streams["logs-azure.signinlogs-tenant_a"]
-        assert list(held) == ["id-1", "id-1:3"]
+        assert list(held) == ["id-1", "id-1:2", "id-1:3"]
         assert held["id-1"] == {
             **event(1),
             "event": {**event(1)["event"], "ingested": "2026-11-24T12:00:00.000Z"},
@@ -239,6 +239,27 @@ def test_the_request_asks_for_a_data_stream_and_is_compressed_as_configured(comp
         headers = next(headers for _, path, headers, _ in server.requests if path == "/_bulk")
         assert "require_data_stream=true" in server.queries["/_bulk"]
     assert headers.get("content-encoding") == ("gzip" if compress else None)
+
+
+def test_an_observer_learns_of_bytes_seconds_and_retries() -> None:
+    seen: list[tuple[str, float]] = []
+
+    class Watching:
+        def count(self, name: str, amount: float = 1, **labels: str) -> None:
+            assert labels == {"sink": "es"}
+            seen.append((name, amount))
+
+        observe = count
+
+    with ElasticServer(refuse=busy_once(429, 1)) as server:
+        config = SinkConfig("es", "elasticsearch", {"hosts": server.url})
+        sink: Any = build(config, state_dir=Path("unused"), clock=FakeClock(), observer=Watching())  # type: ignore[arg-type]
+        sink.write(events(3))
+        sizes = [len(body) for _, path, _, body in server.requests if path == "/_bulk"]
+    names = [name for name, _ in seen]
+    assert names == ["sink_request_seconds", "sink_bytes", "sink_retried_events", "sink_request_seconds", "sink_bytes"]
+    assert ("sink_retried_events", 1) in seen
+    assert 0 < sum(amount for name, amount in seen if name == "sink_bytes") < sum(sizes)
 
 
 # Replays after a rollover: an id is unique in the newest index only.

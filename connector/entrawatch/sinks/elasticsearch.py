@@ -15,7 +15,7 @@ from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.helpers import streaming_bulk
 
 from entrawatch.errors import SinkRefusedError, SinkUnavailableError
-from entrawatch.interfaces import Rejected
+from entrawatch.interfaces import Rejected, Silent
 from entrawatch.sinks.elasticsearch_client import Scrubber, connect, is_transient, reason_of, translated
 from entrawatch.sinks.elasticsearch_documents import checked_namespace, data_streams, expand, tally_of
 from entrawatch.sinks.elasticsearch_rollover import Rollovers
@@ -64,7 +64,7 @@ class ElasticsearchSink:
         self._namespace = namespace
         self._batch_bytes = batch_bytes
         self._clock = clock
-        self._observer = observer
+        self._observer = observer or Silent()
         self._stop = stop
         self._where = f"sinks.{name}"
         self._scrubbed = scrubbed
@@ -161,13 +161,16 @@ class ElasticsearchSink:
 
     def _send_some(self, tally: Tally, documents: list[Document], limit: int) -> int:
         """How many of the documents have their outcome: all, or those before a request that was too large."""
-        done = 0
+        done, began = 0, self._clock.monotonic()
         try:
             with self._translated():
                 for done, item in enumerate(self._outcomes(documents, limit), 1):
                     self._count(tally, documents[done - 1], item)
         except _TooLargeError:
             return done
+        finally:
+            self._observer.observe("sink_request_seconds", self._clock.monotonic() - began, sink=self.name)
+            self._observer.count("sink_bytes", sum(len(document.source) for document in documents), sink=self.name)
         if done != len(documents):
             raise SinkUnavailableError(f"{self._where}: {done} of {len(documents)} documents have an outcome")
         return done
@@ -215,8 +218,7 @@ class ElasticsearchSink:
 
     def _wait(self, tally: Tally, pause: Optional[float]) -> None:
         """Pause before what was turned away is sent again."""
-        if self._observer is not None:
-            self._observer.count("sink_retried_events", len(tally.retry), sink=self.name)
+        self._observer.count("sink_retried_events", len(tally.retry), sink=self.name)
         if pause is not None:
             self._clock.sleep(pause * random.uniform(0.5, 1.0), until=self._stop)  # noqa: S311 - no secret
         if pause is None or (self._stop is not None and self._stop.is_set()):
