@@ -77,10 +77,11 @@ def moment(text: str, option: str, now: datetime) -> datetime:
     """
     from datetime import timedelta
 
+    from entrawatch.config.keys import Key
     from entrawatch.config.values import READERS, Wrong
 
     try:
-        value = READERS["start"](text, None)  # type: ignore[arg-type]  # its key's bounds are not looked at
+        value = READERS["start"](text, Key("start", ""))
         return now - value if isinstance(value, timedelta) else value  # type: ignore[no-any-return]
     except (Wrong, OverflowError) as wrong:
         raise ConfigError([f"--{option}: {wrong}"]) from None
@@ -100,6 +101,7 @@ def _window(arguments: argparse.Namespace) -> Window:
 
 def _config(arguments: argparse.Namespace) -> Config:
     from dataclasses import replace
+    from datetime import timedelta
 
     from entrawatch.cli import collect
     from entrawatch.config.model import Config, SinkConfig
@@ -113,6 +115,8 @@ def _config(arguments: argparse.Namespace) -> Config:
         tenants = tuple(replace(tenant, streams=streams or tenant.streams) for tenant in given.tenants)
     else:
         tenants = (_tenant(arguments, streams),)
+    # A long window costs the fewest requests of Graph's budget; one that proves too large is bisected.
+    tenants = tuple(replace(t, collect=replace(t.collect, window=timedelta(days=1))) for t in tenants)
     return Config(tenants=tenants, sinks=(sink,), state_dir=out / _STATE)
 
 
@@ -140,8 +144,11 @@ def _tenant(arguments: argparse.Namespace, streams: tuple[str, ...]) -> TenantCo
     faults = []
     for option, kind in (("tenant_id", "tenant"), ("client_id", "guid")):
         name, value = f"--{option.replace('_', '-')}", getattr(arguments, option)
+        if not value:
+            faults.append(f"{name} is missing; give it, or --config")
+            continue
         try:
-            _ = READERS[kind](value, Key(kind, "")) if value else faults.append(f"{name} is missing; or give --config")
+            READERS[kind](value, Key(kind, ""))
         except Wrong as wrong:
             faults.append(f"{name}: {wrong}")
     secret: Any = os.environ.get(SECRET, "").strip()

@@ -25,7 +25,7 @@ start here:
   entrawatch doctor --config entrawatch.yml         find out what is missing
   entrawatch run --config entrawatch.yml            collect, for ever
 
-exit codes: 0 fine, 1 bad records or drift where asked to fail on them, 2 usage or configuration, 3 source or sink failed
+exit codes: 0 fine, 1 bad records where asked to fail on them, 2 usage or configuration, 3 source or sink failed
 """
 
 
@@ -46,7 +46,7 @@ def parser() -> Parser:
 
     whole = Parser(prog="entrawatch", description=_ABOUT, epilog=_END)
     whole.add_argument("--version", action="version", version=f"entrawatch {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     groups = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
@@ -97,9 +97,8 @@ def _ended(error: BaseException) -> int:
         return FAILED
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else FAILED
-    say(
-        f"entrawatch: internal error ({error.__class__.__name__}: {_safe(str(error))}); run it with --debug, and report it"
-    )
+    what = f"{error.__class__.__name__}: {_safe(str(error))}"
+    say(f"entrawatch: internal error ({what}); run it again with --debug, and report it")
     return FAILED
 
 

@@ -79,8 +79,10 @@ def _check(arguments: argparse.Namespace) -> None:
     faults = []
     for option, kind in (("tenant_id", "tenant"), ("graph_url", "url"), ("login_url", "url")):
         value = getattr(arguments, option)
+        if not value and kind == "url":
+            continue
         try:
-            _ = READERS[kind](value, Key(kind, "")) if value or kind == "tenant" else ""
+            READERS[kind](value, Key(kind, ""))
         except Wrong as wrong:
             faults.append(f"--{option.replace('_', '-')}: {wrong}")
     if not 1 <= arguments.days <= 730:
