@@ -13,6 +13,7 @@ from tests.graph.conftest import NOW, with_graph
 from tests.graph.server import Answer, error, page
 
 from entrawatch import errors
+from entrawatch.clock import SystemClock
 from entrawatch.graph import policy
 from entrawatch.graph.budget import UNLIMITED, Budgets
 from entrawatch.graph.client import GraphClient
@@ -182,11 +183,22 @@ def test_a_pause_longer_than_five_minutes_is_left_to_the_loop(client: GraphClien
 
 
 def test_mixed_refusals_do_not_go_on_for_ever(client: GraphClient, server: Any) -> None:
-    kinds = [Answer(429, b"", {"Retry-After": "0"}), Answer(500), Answer(504), Answer(200, "{")]
-    server.otherwise = lambda seen: kinds[len(server.requests) % 4]
+    throttled = Answer(429, b"", {"Retry-After": "0"})
+    server.script.extend([throttled] * 5 + [Answer(500)] * 4 + [Answer(504)] * 2 + [Answer(200, "{")] * 2 + [page([])])
     with pytest.raises(errors.SourceError):
         client.page(server.url + "/x", ASK)
-    assert len(server.requests) <= 12
+    assert len(server.requests) == 12
+
+
+def test_a_body_that_trickles_is_a_time_out(tenant: Any, tokens: Any, notes: Any, server: Any) -> None:
+    clock = SystemClock()
+    client = GraphClient(
+        with_graph(tenant, timeout=0.15), tokens, clock=clock, observer=notes, budgets=Budgets(clock, notes, UNLIMITED)
+    )
+    trickle = dataclasses.replace(page([]), drip=0.02)
+    server.script.extend([trickle, page([{"id": "1"}])])
+    assert client.page(server.url + "/x", ASK)["value"] == [{"id": "1"}]
+    client.close()
 
 
 def test_a_stop_ends_the_waiting(tenant: Any, tokens: Any, clock: Any, notes: Any, server: Any) -> None:

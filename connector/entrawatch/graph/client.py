@@ -37,7 +37,7 @@ LARGEST_ERROR = 64 * 1024
 LONGEST_PAUSE = 300.0
 #: requests in a row for one page, whatever the refusals were
 MOST_TRIES = 12
-_CHUNK = 256 * 1024
+_CHUNK = 64 * 1024
 _REDIRECTS = 3
 
 

@@ -1,9 +1,9 @@
 """From a window to Graph's query, and back: which of the records that came belong to the window.
 
 Times in $filter stand unquoted with Z (quoted ones are answered 400, microsoft-graph-docs #14173); the whole query
-is escaped. Graph compares with what it stored and may show a time cut to whole seconds, so a window with a broken
-second is asked for to the full one, and what lies outside by the time shown is dropped: each record then belongs to
-one window, whichever edge it sits on.
+is escaped. Graph compares with what it stored and may show a time cut to whole seconds, so a window that ends in a
+broken second is asked for to the full one, and what lies outside by the time shown is dropped: each record then
+belongs to one window, whichever edge it sits on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def time_filter(stream: Stream, window: Window) -> str:
     """The OData text that asks for a window, a little more than it where the operators ask for that."""
     start, end = times.of(window.start), times.of(window.end)
-    start -= start % times.TICKS_A_SECOND
     end += -end % times.TICKS_A_SECOND
     field = stream.time_field
     if stream.inclusive:
