@@ -19,7 +19,7 @@ from entrawatch.schema.streams import STREAMS
 from entrawatch.sinks import index_templates
 from entrawatch.sinks.elasticsearch_setup import setup
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
 VALUES: dict[str, Any] = {
     "keyword": "word", "text": "some words", "long": 7, "double": 0.5, "boolean": True,

@@ -13,7 +13,7 @@ from entrawatch.errors import SinkRefusedError, SinkUnavailableError
 from entrawatch.sinks import elasticsearch
 from entrawatch.sinks.elasticsearch_setup import setup
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
 
 def event(number: int, revision: int = 1, **more: Any) -> dict[str, Any]:
