@@ -222,6 +222,34 @@ def test_the_organisation_networks_emerge_and_only_offices_are_among_them(users:
         assert baseline.countries(end) <= {"DE", "GB"}
 
 
+def test_two_people_are_enough_for_a_network() -> None:
+    for seed in range(4):
+        options = TenantOptions(seed=seed, users=2, start=MONDAY, end=MONDAY + 9 * DAY, scenarios="none")
+        kept = [(e.stream, e.record) for e in generate(options) if e.stream == "interactive"]
+        baseline = Judge(kept).baseline
+        desk = next(iter({record["ipAddress"] for _, record in kept if record["networkLocationDetails"]}))
+        assert all(baseline.network(desk, (MONDAY + day * DAY).timestamp()) for day in (7, 8, 9))
+
+
+def test_at_most_four_people_mistype_behind_one_address_on_a_day() -> None:
+    options = TenantOptions(seed=5, users=80, start=MONDAY, end=MONDAY + 5 * DAY, scenarios="none")
+    wrong: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for e in generate(options):
+        if e.stream == "interactive" and e.record["status"]["errorCode"] in {50126, 50053}:
+            wrong[e.record["ipAddress"], e.record["createdDateTime"][:10]].append(e.record["userPrincipalName"])
+    assert sum(map(len, wrong.values())) > 20
+    assert max(len(set(people)) for people in wrong.values()) <= 4
+    assert max(Counter(people).most_common(1)[0][1] for people in wrong.values()) <= 2
+
+
+def test_offices_ask_for_one_factor_and_other_places_for_two() -> None:
+    for e in only("interactive", scenarios="none", changes=False):
+        office, code = bool(e.record["networkLocationDetails"]), e.record["status"]["errorCode"]
+        assert not (office and code in {50074, 50076, 500121})
+        if code == 0:
+            assert e.record["authenticationRequirement"] == ("single" if office else "multi") + "FactorAuthentication"
+
+
 def test_people_work_by_day_and_rest_on_weekends() -> None:
     days = Counter(e.record["createdDateTime"][:10] for e in only("interactive", scenarios="none", changes=False))
     assert max(days["2026-10-10"], days["2026-10-11"]) * 3 < min(days["2026-10-07"], days["2026-10-08"])
@@ -251,6 +279,7 @@ def test_guests_come_from_another_tenant() -> None:
     guests = [e.record for e in only("interactive", scenarios="none") if e.record["userType"] == "guest"]
     assert guests
     for record in guests:
+        assert record["resourceTenantId"] == TenantOptions(seed=4, users=40).tenant_id
         assert record["homeTenantId"] != record["resourceTenantId"]
         assert record["crossTenantAccessType"] == "b2bCollaboration"
 

@@ -67,6 +67,11 @@ class TenantOptions:
             raise ValueError(f"end: {self.end} is not after start {self.start}")
         stories.chosen(self.scenarios, self.end - self.start)
 
+    @property
+    def tenant_id(self) -> str:
+        """The company's tenant: what its own people's sign-ins name as their home."""
+        return World(self.seed, self.users).tenant_id
+
 
 def generate(options: TenantOptions) -> Iterator[Emitted]:
     """The records of the company, slice by slice in the order of their time; changes follow their record at once.
