@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import threading
 from datetime import timedelta
@@ -322,3 +323,13 @@ def test_a_stream_that_is_read_is_counted(client: GraphClient, server: Any, note
     client.page(server.url + "/x", ASK)
     assert notes.counts["graph_requests"] == 2
     assert notes.counts["graph_refusals"] == 1
+
+
+def test_connections_go_with_the_thread_that_used_them(client: GraphClient, server: Any) -> None:
+    server.otherwise = lambda seen: page([])
+    for _ in range(3):
+        thread = threading.Thread(target=client.page, args=(server.url + "/x", ASK))
+        thread.start()
+        thread.join()
+    gc.collect()
+    assert len(client._sessions) == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional, Protocol, Union
 from urllib.parse import urljoin
@@ -85,11 +86,12 @@ class GraphClient:
         self._chance = chance
         self._largest_page = largest_page
         self._mine = threading.local()
-        self._sessions: list[PinnedSession] = []
+        # weak: a session goes with the thread that used it, however many threads come and go in months
+        self._sessions: weakref.WeakSet[PinnedSession] = weakref.WeakSet()
 
     def close(self) -> None:
         """Let go of all connections; the client can still be used."""
-        for session in self._sessions:
+        for session in list(self._sessions):
             session.close()
 
     def same_host(self, url: str) -> bool:
@@ -156,7 +158,7 @@ class GraphClient:
         session: Optional[PinnedSession] = getattr(self._mine, "session", None)
         if session is None:
             session = self._mine.session = PinnedSession(self._tenant.graph)
-            self._sessions.append(session)
+            self._sessions.add(session)
         return session
 
     def _send(
