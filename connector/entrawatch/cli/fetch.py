@@ -82,7 +82,7 @@ def moment(text: str, option: str, now: datetime) -> datetime:
 
     try:
         value = READERS["start"](text, Key("start", ""))
-        return now - value if isinstance(value, timedelta) else value  # type: ignore[no-any-return]
+        return now - value if isinstance(value, timedelta) else value
     except (Wrong, OverflowError) as wrong:
         raise ConfigError([f"--{option}: {wrong}"]) from None
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: the commands' modules, in the order `--help` lists them
-COMMANDS = ("fetch", "run", "normalize", "doctor", "register", "setup", "emulate", "simulate")
+COMMANDS = ("demo", "fetch", "run", "normalize", "doctor", "register", "setup", "emulate", "simulate")
 INTERRUPTED, BROKEN_PIPE, FAILED = 130, 141, 3
 _ABOUT = "Entra ID sign-in, audit and risk logs to Splunk, Elasticsearch and files, losing nothing."
 _END = """\

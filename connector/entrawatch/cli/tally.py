@@ -52,8 +52,11 @@ class Tally:
             return list(dict.fromkeys(given[label] for given, _ in self._counts[name] if label in given))
 
 
-def stream_table(tally: Tally, title: str) -> Table:
-    """A row a stream: records read, events new, revised, repeated, put aside."""
+def stream_table(tally: Tally, title: str, **labels: str) -> Table:
+    """A row a stream: records read, events new, revised, repeated, put aside.
+
+    :param labels: count only what has these, one sink's numbers, say.
+    """
     from rich.table import Table
 
     from entrawatch.schema.streams import STREAMS
@@ -66,6 +69,7 @@ def stream_table(tally: Tally, title: str) -> Table:
         table.add_column(name, justify="right")
     read = set(tally.values("records_read", "stream"))
     for stream in (name for name in STREAMS if name in read):
-        table.add_row(stream, *(number(tally.total(counter, stream=stream)) for counter in columns.values()))
-    table.add_row("[bold]all[/]", *(f"[bold]{number(tally.total(counter))}[/]" for counter in columns.values()))
+        table.add_row(stream, *(number(tally.total(counter, stream=stream, **labels)) for counter in columns.values()))
+    totals = (number(tally.total(counter, **labels)) for counter in columns.values())
+    table.add_row("[bold]all[/]", *(f"[bold]{total}[/]" for total in totals))
     return table

@@ -1,0 +1,230 @@
+"""`entrawatch demo`: the whole line on this machine, in well under a minute.
+
+An emulated Graph with a synthetic company → HTTPS, pages, throttling and faults → the loop → DuckDB and files → what is
+in them. It is the connector itself that runs: only the other end of the wire is ours, and the clock goes faster.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+from entrawatch.errors import ConfigError
+
+if TYPE_CHECKING:
+    import argparse
+    import threading
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from entrawatch.cli.tally import Tally
+    from entrawatch.config.model import Config
+    from entrawatch.emulator.records import Emitted
+    from entrawatch.emulator.server import Emulator
+
+NAME = "demo"
+HELP = "See it work: an emulated tenant is fetched, normalised, stored and summarised."
+EXAMPLES = """\
+  entrawatch demo
+  entrawatch demo --users 500 --out /tmp/demo
+"""
+#: seconds of the demo's clock in one of ours: Graph's limits are kept, in an eighth of the time
+SPEED = 8.0
+#: hours between the first look and the second
+LATER = 3
+DATABASE, EVENTS, STATE = "entrawatch.duckdb", "events", "state"
+
+
+class Story(NamedTuple):
+    """What happened, for the summary.
+
+    :param shown: records, or forms of one, that Graph shows at the end of the range.
+    :param seconds: of our own clock.
+    """
+
+    tally: Tally
+    requests: int
+    pages: int
+    throttled: int
+    broken: int
+    shown: set[tuple[str, str]]
+    seconds: float
+    start: datetime
+    end: datetime
+
+
+class FastClock:
+    """A clock that goes `SPEED` times as fast as ours and can be set forward, for both ends of the wire."""
+
+    def __init__(self, now: datetime) -> None:
+        self._begun = time.monotonic()
+        self._at = now
+        self._jumped = 0.0
+
+    def now(self) -> datetime:
+        """The demo's present."""
+        from datetime import timedelta
+
+        return self._at + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """The demo's seconds since it began."""
+        return (time.monotonic() - self._begun) * SPEED + self._jumped
+
+    def sleep(self, seconds: float, until: Optional[threading.Event] = None) -> None:
+        """Wait that many of the demo's seconds."""
+        real = max(0.0, seconds) / SPEED
+        if until is None:
+            time.sleep(real)
+        else:
+            until.wait(real)
+
+    def forward(self, seconds: float) -> None:
+        """Set it forward."""
+        self._jumped += seconds
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--out", type=Path, default=Path("demo-out"), metavar="DIR", help="folder (default demo-out)")
+    parser.add_argument("--users", type=int, default=120, help="employees of the company (default 120)")
+    parser.add_argument("--seed", type=int, default=1, help="another number is another company")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it, and tell what there is to see."""
+    from entrawatch.cli import demo_summary, logs
+    from entrawatch.cli.console import out
+
+    logs.setup("text", "error", debug=arguments.debug)
+    _clear(arguments.out)
+    console = out()
+    demo_summary.opening(console)
+    story, code = play(arguments)
+    demo_summary.closing(console, story, arguments.out)
+    return code
+
+
+def _clear(folder: Path) -> None:
+    """An earlier demo's files make room; nothing else in the folder is touched."""
+    for name in (DATABASE, f"{DATABASE}.wal"):
+        (folder / name).unlink(missing_ok=True)
+    for name in (EVENTS, STATE):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+
+
+def play(arguments: argparse.Namespace) -> tuple[Story, int]:
+    """Both looks at the tenant, hours of its time apart; what happened, and the exit code."""
+    from datetime import datetime, timedelta, timezone
+
+    from entrawatch.cli.tally import Tally
+    from entrawatch.emulator.server import Emulator
+
+    begun = time.monotonic()
+    end = datetime.now(timezone.utc).replace(microsecond=0)
+    start = end - timedelta(hours=24 + LATER)
+    emitted = _company(arguments, start, end)
+    clock, tally = FastClock(end - timedelta(hours=LATER)), Tally()
+    with Emulator(emitted, faults=faults(), seed=arguments.seed, clock=clock) as emulator:
+        config = _config(emulator, arguments.out, start)
+        code = _look(config, clock, tally, "first look", len(emitted))
+        clock.forward(LATER * 3600 - clock.monotonic())
+        code = max(code, _look(config, clock, tally, f"{LATER} hours later", len(emitted)))
+        requests = list(emulator.requests)
+        last = clock.now()
+    reading = [one for one in requests if one.path.startswith(("/beta/", "/v1.0/"))]
+    story = Story(
+        tally=tally, requests=len(requests), pages=sum(one.status == 200 for one in reading),
+        throttled=sum(one.status == 429 for one in reading),
+        broken=sum(one.status not in {200, 429} for one in reading) ,
+        shown=_shown(emitted, last), seconds=time.monotonic() - begun, start=start, end=last,
+    )  # fmt: skip
+    return story, code
+
+
+def faults() -> tuple[Any, ...]:
+    """What goes wrong on the way, on purpose."""
+    from entrawatch.emulator.faults import Fault
+
+    return (
+        Fault("throttle", stream="non_interactive", nth=(2,), retry_after=2.128),
+        Fault("throttle", stream="directory_audits", nth=(1,), retry_after=3),
+        Fault("throttle", stream="risky_users", nth=(1,)),
+        Fault("status", stream="interactive", nth=(2,), status=503),
+        Fault("expired_token", stream="non_interactive", page="next", nth=(3,)),
+        Fault("unauthorized", stream="service_principal", nth=(2,)),
+    )
+
+
+def _company(arguments: argparse.Namespace, start: datetime, end: datetime) -> list[Emitted]:
+    from entrawatch.emulator.tenant import TenantOptions, generate
+
+    try:
+        return list(generate(TenantOptions(seed=arguments.seed, users=arguments.users, start=start, end=end)))
+    except ValueError as error:
+        raise ConfigError([f"--users: {' '.join(str(error).split())}"]) from None
+
+
+def _config(emulator: Emulator, out: Path, start: datetime) -> Config:
+    from datetime import timedelta
+
+    from entrawatch.config import model
+
+    tenant = model.TenantConfig(
+        name="contoso",
+        tenant_id=emulator.tenant_id,
+        client_id=emulator.client_id,
+        auth=model.AuthConfig(secret=model.Secret(emulator.client_secret)),
+        graph=model.GraphConfig(url=emulator.url, login_url=emulator.login_url, ca_bundle=Path(emulator.ca_file)),
+        collect=model.CollectConfig(
+            window=timedelta(days=2), start=start, sweeps=(timedelta(minutes=2), timedelta(hours=2)), batch=500
+        ),
+    )
+    sinks = (
+        model.SinkConfig("duckdb", "duckdb", {"path": out / DATABASE}),
+        model.SinkConfig("files", "files", {"path": out / EVENTS}),
+    )
+    return model.Config(tenants=(tenant,), sinks=sinks, state_dir=out / STATE)
+
+
+def _look(config: Config, clock: FastClock, tally: Tally, title: str, total: int) -> int:
+    import threading
+
+    from entrawatch.cli import collect, progress
+    from entrawatch.cli.console import err, say
+    from entrawatch.cli.watch import Many
+
+    err().print(f"[dim]{title} …[/]")
+    with (
+        progress.bars() as bars,
+        collect.runner(config, observer=Many([tally, bars]), stop=threading.Event(), clock=clock) as loop,
+    ):
+        return collect.told(loop.run(once=True), say)
+
+
+def _shown(emitted: list[Emitted], now: datetime) -> set[tuple[str, str]]:
+    """Stream and id of every record that Graph shows for the range that was read: all but its last two minutes."""
+    from datetime import timedelta
+
+    edge = now - timedelta(minutes=3)
+    seen = (one for one in _first_forms(emitted) if one.arrives <= edge and _time(one) < edge)
+    return {(one.stream, str(one.record["id"])) for one in seen}
+
+
+def _first_forms(emitted: list[Emitted]) -> Iterator[Emitted]:
+    known = set()
+    for one in emitted:
+        if (one.stream, one.record["id"]) not in known:
+            known.add((one.stream, one.record["id"]))
+            yield one
+
+
+def _time(one: Emitted) -> datetime:
+    from entrawatch.schema import times
+    from entrawatch.schema.streams import STREAMS
+
+    moment = times.parse(one.record[STREAMS[one.stream].time_field])
+    return moment or one.arrives

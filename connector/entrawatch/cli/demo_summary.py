@@ -1,0 +1,135 @@
+"""What the demo shows: a few words before, and after it what happened and what is in the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from entrawatch.cli.console import clean, number
+from entrawatch.cli.demo import DATABASE, EVENTS, SPEED
+from entrawatch.cli.tally import stream_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from entrawatch.cli.demo import Story
+    from entrawatch.cli.tally import Tally
+
+_FAILED = "\"event.outcome\" = 'failure'"
+_RANKED = 'SELECT {what}, count(DISTINCT "event.id") FROM {table} WHERE {where} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5'
+
+
+def _ranked(what: str, table: str, where: str = "true") -> str:
+    """What is most frequent; all three are this module's own text."""
+    return _RANKED.format(what=what, table=table, where=f"{what} IS NOT NULL AND {where}")
+
+
+#: headline → query, of two columns: what, how often
+QUERIES = {
+    "outcome of sign-ins": _ranked('"event.outcome"', "signin"),
+    "most failing users": _ranked('coalesce("user.name", "user.id")', "signin", _FAILED),
+    "most failing addresses": _ranked('"source.ip"', "signin", _FAILED),
+    "changes in the directory": _ranked('"event.action"', "audit"),
+}
+_IDS = 'SELECT DISTINCT "entra.stream", "event.id" FROM events'
+
+
+def opening(console: Console) -> None:
+    """What is about to be seen."""
+    from rich.panel import Panel
+
+    words = (
+        "A Microsoft Graph runs on this machine, with a synthetic company in it. The connector signs in, pages through "
+        "ten log streams over HTTPS, keeps to Graph's limits, is throttled and cut off on purpose, comes back three "
+        f"hours later for what arrived late or changed, and stores it all. The demo's clock goes {SPEED:.0f} times as "
+        "fast as yours; nothing leaves this machine."
+    )
+    console.print(
+        Panel(
+            words, title="[bold]Entrawatch[/]", title_align="left", border_style="cyan", width=min(100, console.width)
+        )
+    )
+
+
+def closing(console: Console, story: Story, out: Path) -> None:
+    """What happened, what is in the database, where it is, and what to do next."""
+    rows, stored = read(out / DATABASE)
+    span = f"{story.start:%Y-%m-%d %H:%M} to {story.end:%Y-%m-%d %H:%M} UTC"
+    console.print()
+    console.print(stream_table(story.tally, f"read, {span}", sink="duckdb"))
+    console.print()
+    console.print(_facts(story, stored))
+    console.print()
+    console.print(_columns(rows))
+    console.print()
+    console.print(f"[bold]{out / DATABASE}[/]  one table a family, view events", soft_wrap=True)
+    console.print(
+        f"[bold]{out / EVENTS}[/]  the same as JSON lines, in ECS as Elastic's integration has it", soft_wrap=True
+    )
+    console.print(
+        "\n[cyan]next[/]  with your own tenant: [bold]entrawatch register-app --tenant-id TENANT[/], then README.md\n"
+        f"      look inside: [bold]duckdb {out / DATABASE}[/], or any file with [bold]jq[/]\n"
+        "      the tenant as files, with its labelled attacks: [bold]entrawatch simulate --out sample[/]",
+        soft_wrap=True,
+    )
+
+
+def read(database: Path) -> tuple[dict[str, list[tuple[str, int]]], set[tuple[str, str]]]:
+    """The answers to `QUERIES`, and stream and id of every event."""
+    import duckdb
+
+    from entrawatch.schema.streams import STREAMS
+
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = connection.execute(_IDS).fetchall()
+        rows = {title: connection.execute(query).fetchall() for title, query in QUERIES.items()}
+    # a state object's event is known by its id and the time of its update
+    states = {name for name, stream in STREAMS.items() if stream.snapshot}
+    return rows, {(stream, id_.partition(":")[0] if stream in states else id_) for stream, id_ in found}
+
+
+def _facts(story: Story, stored: set[tuple[str, str]]) -> Any:
+    from rich.table import Table
+
+    tally = story.tally
+    late = sum(tally.total("events_added", sink="duckdb", sweep=sweep) for sweep in _later_sweeps(tally))
+    revised = tally.total("events_revised", sink="duckdb")
+    missing = len(story.shown - stored)
+    whole = f"[green]nothing lost[/]: all {number(len(story.shown))} records that Graph shows are stored"
+    facts = {
+        "complete": whole if not missing else f"[red]{number(missing)} records that Graph shows are not stored[/]",
+        "late": f"{number(late)} arrived after their window was read; a later sweep found them",
+        "revised": f"{number(revised)} had changed since they were read, and went out again as revisions",
+        "requests": f"{number(story.requests)} over HTTPS, {number(story.pages)} pages; "
+        f"{number(story.throttled)} were throttled, {number(story.broken)} failed, all made good",
+        "took": f"{story.seconds:.0f} s",
+    }
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, words in facts.items():
+        table.add_row(name, words)
+    return table
+
+
+def _later_sweeps(tally: Tally) -> list[str]:
+    return [sweep for sweep in tally.values("events_added", "sweep") if sweep not in {"2m", "hole", "backfill"}]
+
+
+def _columns(rows: dict[str, list[tuple[str, int]]]) -> Any:
+    from rich.columns import Columns
+    from rich.markup import escape
+    from rich.table import Table
+
+    tables = []
+    for title, found in rows.items():
+        table = Table(
+            title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False
+        )
+        table.add_column(max_width=44, overflow="ellipsis", no_wrap=True)
+        table.add_column(justify="right", style="cyan")
+        for what, count in found:
+            table.add_row(escape(clean(str(what))), number(count))
+        tables.append(table)
+    return Columns(tables, padding=(1, 6))

@@ -1,0 +1,125 @@
+"""`entrawatch hunt`: the catalogue's rules over exported logs, without a SIEM."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    import argparse
+    from datetime import datetime
+
+    from rich.table import Table
+
+    from entrawatch.hunt.run import Hunt
+
+NAME = "hunt"
+HELP = "Run the detection rules over exported logs and say what they find."
+EXAMPLES = """\
+  entrawatch hunt exports/                                files, folders, .gz, - for standard input
+  entrawatch hunt logs.jsonl --report findings.html       a page to look at
+  entrawatch hunt logs.jsonl --format jsonl --fail        one finding a line; exit 1 when there is one
+  entrawatch hunt logs/ --rules password-spray brute-force --since 2026-11-01T00:00:00Z
+"""
+_COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "low": "blue", "informational": "dim"}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
+    parser.add_argument("--rules", nargs="+", default=[], metavar="SLUG", help="only these (default: all)")
+    parser.add_argument("--since", metavar="TIME", help="only findings that end after it (earlier records still count)")
+    parser.add_argument("--until", metavar="TIME", help="only findings that begin before it")
+    parser.add_argument("--format", choices=("table", "jsonl"), default="table")
+    parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the findings as a page")
+    parser.add_argument("--fail", action="store_true", help="exit 1 when there is a finding")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Hunt, print, and write the page."""
+    from entrawatch.cli.console import say
+    from entrawatch.cli.progress import bars
+    from entrawatch.hunt.run import hunt
+    from entrawatch.reading import read
+    from entrawatch.rules.shipped import chosen
+
+    catalogue = chosen(arguments.rules)
+    since, until = _moment(arguments.since, "--since"), _moment(arguments.until, "--until")
+    with bars() as progress:
+        seen = 0
+
+        def told(records: int) -> None:
+            nonlocal seen
+            progress.count("graph_records", records - seen, stream="reading")
+            seen = records
+
+        result = hunt(catalogue, read(arguments.paths), since=since, until=until, progress=told)
+    _print(result, arguments.format)
+    if arguments.report:
+        _write(arguments.report, result)
+        say(f"report: {arguments.report}")
+    return _code(result, fail=arguments.fail)
+
+
+def _moment(text: Optional[str], option: str) -> Optional[datetime]:
+    from datetime import datetime, timezone
+
+    from entrawatch.cli.fetch import moment
+
+    return moment(text, option, datetime.now(timezone.utc)) if text else None
+
+
+def _code(result: Hunt, *, fail: bool) -> int:
+    from entrawatch.cli.console import clean, say
+
+    for line in result.loaded.bad[:5]:
+        say(f"entrawatch: not read: {clean(line)}")
+    if result.loaded.bad_count > 5:
+        say(f"entrawatch: not read: {result.loaded.bad_count} pieces in all; --report lists more of them")
+    if not sum(result.loaded.records.values()):
+        say("entrawatch: no record was read; nothing was hunted")
+        return 2
+    return 1 if fail and result.findings else 0
+
+
+def _print(result: Hunt, form: str) -> None:
+    from entrawatch.cli.console import out
+    from entrawatch.jsontext import dumps
+
+    if form == "jsonl":
+        for finding in result.findings:
+            sys.stdout.buffer.write(dumps(finding.line()) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        out().print(findings_table(result))
+
+
+def findings_table(result: Hunt) -> Table:
+    """The findings, the worst first, as a table for the terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from entrawatch.cli.console import clean, number
+    from entrawatch.hunt.findings import iso
+
+    records = result.loaded.records
+    title = (
+        f"{len(result.findings)} findings in {number(records['signin'])} sign-ins and {number(records['audit'])} audits"
+    )
+    table = Table(title=title, title_justify="left")
+    for column in ("level", "rule", "from", "until", "about"):
+        table.add_column(column, overflow="fold")
+    for finding in result.findings:
+        about = Text(", ".join(clean(str(value)) for value in finding.keys.values()))
+        level = Text(finding.level, _COLOURS[finding.level])
+        table.add_row(level, finding.rule.slug, iso(finding.start), iso(finding.end), about)
+    return table
+
+
+def _write(path: Path, result: Hunt) -> None:
+    from entrawatch.hunt.report import report
+
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_text(report(result), encoding="utf-8")
+    partial.replace(path)
