@@ -133,7 +133,8 @@ class HecServer:
         good, bad = self.parse(body)
         with self._lock:
             if bad is not None:
-                self.indexed.extend(good)
+                # With acknowledgement nobody promises the events in front of the bad one: no ackId comes for them.
+                self.indexed.extend([] if self.acknowledge else good)
                 named = {"invalid-event-number": len(good)} if self.names else {}
                 return 400, {"text": TEXTS[bad], "code": bad, **named}
             if not self.acknowledge:

@@ -58,3 +58,28 @@ def test_every_field_has_a_column_or_stands_in_one() -> None:
                 assert {".".join(parts[:n]) for n in range(1, len(parts) + 1)} & paths, field.name
         names = [column.name.lower() for column in columns(family)]
         assert len(set(names)) == len(names), "no two columns that a database takes for one"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "cell"),
+    [
+        ("event.duration", True, None), ("event.duration", "5", None), ("event.duration", 5.0, None),
+        ("event.duration", 2**63, None), ("event.duration", 2**63 - 1, 2**63 - 1),
+        ("entra.password_verified", 1, None), ("entra.password_verified", False, False),
+        ("user.name", 7, "7"), ("user.name", ["a"], '["a"]'), ("tags", "one", ["one"]),
+        ("tags", [1, None], ["1", "null"]),
+        ("event.created", "yesterday", None), ("event.created", 5, None),
+        ("entra.unfit", {"a": [1]}, '{"a":[1]}'),
+    ],
+)  # fmt: skip
+def test_a_cell_has_its_column_s_type_or_is_empty(path: str, value: Any, cell: Any) -> None:
+    event: dict[str, Any] = {}
+    *above, last = path.split(".")
+    node = event
+    for key in above:
+        node = node.setdefault(key, {})
+    node[last] = value
+    row = typed(event, "signin")
+    number = [column.path for column in columns("signin")].index(path)
+    assert row.get(number) == cell
+    assert type(row.get(number)) is type(cell)

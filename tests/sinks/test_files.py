@@ -221,9 +221,62 @@ def test_a_part_of_another_format_becomes_the_file_it_was_meant_for(tmp_path: Pa
     next(tmp_path.glob("*.csv")).unlink()
     part.write_bytes(left)
     later = sink_for(tmp_path, format="jsonl")
+    later.write(events(3, start=10))
     later.close()
     assert len(rows(next(tmp_path.glob("*.csv")))) == 2
-    assert not list(tmp_path.glob("*.part"))
+    assert len(read_file(next(tmp_path.glob("*.jsonl")))) == 3
+    assert len(names(tmp_path)) == 2
+
+
+def test_a_part_that_already_is_a_file_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Killed between the file's renaming and the part's removal: the file is done, and stays as it was."""
+    sink = sink_for(tmp_path)
+    sink.write(events(2))
+    part = next(tmp_path.glob("*.part"))
+    left = part.read_bytes()
+    sink.close()
+    file = next(tmp_path.iterdir())
+    before = file.read_bytes()
+    part.write_bytes(left)
+    later = sink_for(tmp_path)
+    later.write(events(1, start=2))
+    later.close()
+    assert file.read_bytes() == before
+    assert len(names(tmp_path)) == 2
+
+
+def test_a_name_that_someone_took_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    sink = sink_for(tmp_path, rotate_bytes=1)
+    sink.write(events(1))
+    theirs = tmp_path / "interactive-20261124T120000Z-000002.jsonl"
+    theirs.write_text("theirs\n")
+    sink.write(events(1, start=1))
+    sink.close()
+    assert theirs.read_text() == "theirs\n"
+    assert [name[-12:-6] for name in names(tmp_path)] == ["000001", "000002", "000003"]
+
+
+def test_what_could_not_be_cut_off_at_once_never_reaches_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_for(tmp_path)
+    sink.write(events(2))
+    real = os.write
+
+    def torn(handle: int, data: Any) -> int:
+        real(handle, bytes(data)[:100])
+        raise OSError(errno.EIO, "Input/output error")
+
+    def stuck(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files_parts.os, "write", torn)
+    monkeypatch.setattr(files_parts.os, "ftruncate", stuck)
+    with pytest.raises(SinkUnavailableError):
+        sink.write(events(2, start=2))
+    monkeypatch.undo()
+    sink.close()
+    assert [item["event"]["id"] for item in read_file(next(tmp_path.iterdir()))] == ["id-0", "id-1"]
 
 
 @pytest.mark.parametrize(
