@@ -81,6 +81,7 @@ REFUSED = [
     (refused(53003, "Access has been blocked by Conditional Access policies."), AuthError, "Conditional Access"),
     (refused(424242, "Something new."), AuthError, "AADSTS424242: Something new."),
     (refused(90033, "A transient error has occurred.", 400, "temporarily_unavailable"), TransientError, "just now"),
+    (refused(90055, "Too many requests for this tenant.", 400, "invalid_request"), TransientError, "just now"),
     (Answer(400, {"error": "server_error"}), TransientError, "just now"),
     (Answer(503, "busy"), TransientError, ""),
     (Answer(429, "slow down", {"Retry-After": "1"}), TransientError, ""),

@@ -136,7 +136,9 @@ WAITS = [
     ({"Retry-After": "2.128"}, 2.128),
     ({"Retry-After": "0"}, 0.0),
     ({"Retry-After": "-5"}, 0.0),
-    ({"Date": "Tue, 10 Mar 2026 12:00:00 GMT", "Retry-After": "Tue, 10 Mar 2026 12:00:09 GMT"}, 9.0),
+    # the service's clock is an hour ahead of ours: its date is meant by its clock
+    ({"Date": "Tue, 10 Mar 2026 13:00:00 GMT", "Retry-After": "Tue, 10 Mar 2026 13:00:09 GMT"}, 9.0),
+    ({"Date": "", "Retry-After": "Tue, 10 Mar 2026 12:00:08 GMT"}, 8.0),
     ({"Date": "Tue, 10 Mar 2026 12:00:00 GMT", "Retry-After": "Tue, 10 Mar 2026 11:00:00 GMT"}, 0.0),
     ({"Retry-After": "soon"}, None),
     ({"Retry-After": "nan"}, None),

@@ -243,6 +243,23 @@ def test_a_cloud_without_beta_gives_interactive_sign_ins_by_v1_and_says_so_once(
     assert notes.counts["graph_fallbacks"] == 1
 
 
+def test_two_windows_that_find_it_out_at_once_say_it_once(
+    source: GraphSource, server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = threading.Barrier(2, timeout=10)
+
+    def answer(seen: Seen) -> Answer:
+        if seen.path.startswith("/v1.0"):
+            return page(signins(INSIDE))
+        both.wait()
+        return MISSING[0]
+
+    server.otherwise = answer
+    with ThreadPoolExecutor(2) as pool:
+        assert [len(found) for found in pool.map(lambda _: read(source, "interactive"), range(2))] == [1, 1]
+    assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
+
+
 @pytest.mark.parametrize("missing", MISSING)
 def test_a_stream_that_exists_in_beta_alone_degrades_there(source: GraphSource, server: Any, missing: Answer) -> None:
     server.otherwise = lambda seen: missing
@@ -257,7 +274,8 @@ def test_an_empty_answer_beyond_retention_is_a_gap_not_a_quiet_day(source: Graph
         read(source, window=old)
     assert caught.value.oldest == NOW - timedelta(days=30)
     assert read(source, window=Window(NOW - timedelta(days=20), NOW - timedelta(days=19))) == []
-    assert read(source, "risky_users", window=old) == []
+    ancient = Window(NOW - timedelta(days=400), NOW - timedelta(days=399))
+    assert read(source, "risky_users", window=ancient) == []
 
 
 def test_what_graph_still_has_beyond_retention_is_given(source: GraphSource, server: Any) -> None:
