@@ -58,7 +58,8 @@ def sign_in(dice: random.Random, *, unique: bool = False) -> dict[str, Any]:
         "id": _guid(dice), "createdDateTime": f"2026-11-{dice.randint(1, 28):02d}T{dice.randint(0, 23):02d}:"
         f"{dice.randint(0, 59):02d}:{dice.randint(0, 59):02d}Z",
         "userDisplayName": f"User {user}", "userPrincipalName": f"user{user}@contoso.example",
-        "userId": f"00000000-0000-4000-8000-{user:012d}", "appId": app[0], "appDisplayName": app[1], "ipAddress": f"198.51.100.{user % 250}",
+        "userId": f"00000000-0000-4000-8000-{user:012d}", "appId": app[0],
+        "appDisplayName": app[1], "ipAddress": f"198.51.100.{user % 250}",
         "ipAddressFromResourceProvider": None, "clientAppUsed": "Browser", "userAgent": dice.choice(_AGENTS),
         "correlationId": _guid(dice), "conditionalAccessStatus": "notApplied", "originalRequestId": "",
         "isInteractive": True, "tokenIssuerName": "", "tokenIssuerType": "AzureAD", "clientCredentialType": "none",

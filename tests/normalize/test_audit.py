@@ -6,10 +6,10 @@ import json
 from typing import Any, Optional
 
 import pytest
+from tests.normalize.typed import misfits, values_at
 
 from entrawatch.normalize import normalize
 from entrawatch.schema.fields import resolve
-from tests.normalize.typed import misfits, values_at
 
 SECRETS = "Update application \u2013 Certificates and secrets management "
 KEY = "[KeyIdentifier={},KeyType=Password,KeyUsage=Verify,DisplayName=x]"
@@ -25,13 +25,28 @@ def target(kind: str, *changes: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def audit(*targets: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
-        "id": "Directory_1", "activityDateTime": "2026-11-24T08:00:00.1234567Z", "activityDisplayName": "Update policy",
-        "category": "Policy", "correlationId": "c", "result": "success", "resultReason": "", "operationType": "Update",
-        "loggedByService": "Core Directory", "additionalDetails": [], "targetResources": [*targets],
-        "initiatedBy": {"app": None, "user": {"id": "u", "displayName": None, "ipAddress": "198.51.100.7",
-                                              "userPrincipalName": "ann@contoso.example"}},
+        "id": "Directory_1",
+        "activityDateTime": "2026-11-24T08:00:00.1234567Z",
+        "activityDisplayName": "Update policy",
+        "category": "Policy",
+        "correlationId": "c",
+        "result": "success",
+        "resultReason": "",
+        "operationType": "Update",
+        "loggedByService": "Core Directory",
+        "additionalDetails": [],
+        "targetResources": [*targets],
+        "initiatedBy": {
+            "app": None,
+            "user": {
+                "id": "u",
+                "displayName": None,
+                "ipAddress": "198.51.100.7",
+                "userPrincipalName": "ann@contoso.example",
+            },
+        },
         **more,
-    }  # fmt: skip
+    }
 
 
 def read(event: dict[str, Any], name: str) -> Any:
@@ -63,18 +78,31 @@ def test_the_activity_is_kept_byte_for_byte_with_its_dash_and_trailing_space() -
 @pytest.mark.parametrize(
     ("new", "flag"),
     [
-        ("False", False), ('"False"', False), ('"\\"False\\""', False), ("false", False), ('"True"', True), ("[]", None),
-        ('"\\"True\\""', True), ("", None), (None, None), ("maybe", None),
+        ("False", False),
+        ('"False"', False),
+        ('"\\"False\\""', False),
+        ("false", False),
+        ('"True"', True),
+        ("[]", None),
+        ('"\\"True\\""', True),
+        ("", None),
+        (None, None),
+        ("maybe", None),
     ],
-)  # fmt: skip
+)
 def test_a_consent_flag_is_read_whatever_its_quoting(new: Optional[str], flag: Optional[bool]) -> None:
     ours = entra(target("ServicePrincipal", change("ConsentContext.IsAdminConsent", new)))
     assert ours.get("consent", {}).get("is_admin") is flag
 
 
 def test_name_and_value_are_read_in_one_element() -> None:
-    ours = entra(target("ServicePrincipal", change("ConsentContext.IsAdminConsent", '"True"'),
-                        change("ConsentContext.OnBehalfOfAll", '"False"')))  # fmt: skip
+    ours = entra(
+        target(
+            "ServicePrincipal",
+            change("ConsentContext.IsAdminConsent", '"True"'),
+            change("ConsentContext.OnBehalfOfAll", '"False"'),
+        )
+    )
     assert (ours["consent"]["is_admin"], ours["consent"]["on_behalf_of_all"]) == (True, False)
 
 
@@ -84,15 +112,21 @@ PERMISSIONS = "[] => [[Id: a, ClientId: b, PrincipalId: c, ResourceId: d, Consen
 @pytest.mark.parametrize(
     ("changes", "scopes"),
     [
-        ([change("ConsentAction.Permissions", json.dumps(PERMISSIONS.format("Mail.Read User.Read")))], ["Mail.Read", "User.Read"]),
+        (
+            [change("ConsentAction.Permissions", json.dumps(PERMISSIONS.format("Mail.Read User.Read")))],
+            ["Mail.Read", "User.Read"],
+        ),
         ([change("ConsentAction.Permissions", PERMISSIONS.format("Mail.Read"))], ["Mail.Read"]),
-        ([change("ConsentAction.Permissions", "[[Id: a, Scope: Old.Read]] => [[Id: a, Scope: New.Read]]")], ["New.Read"]),
+        (
+            [change("ConsentAction.Permissions", "[[Id: a, Scope: Old.Read]] => [[Id: a, Scope: New.Read]]")],
+            ["New.Read"],
+        ),
         ([change("ConsentAction.Permissions", PERMISSIONS.format(""))], None),
         ([change("DelegatedPermissionGrant.Scope", '" Mail.Read offline_access"', '"offline_access"')], ["Mail.Read"]),
         ([change("AppRole.Value", '"full_access_as_app"')], ["full_access_as_app"]),
         ([change("Scope", '"Mail.Read"')], None),
     ],
-)  # fmt: skip
+)
 def test_scopes_are_those_newly_granted(changes: list[dict[str, Any]], scopes: Optional[list[str]]) -> None:
     assert entra(target("ServicePrincipal", *changes)).get("consent", {}).get("scopes") == scopes
 
@@ -125,15 +159,21 @@ def test_no_credentials_without_a_key_description() -> None:
 @pytest.mark.parametrize(
     ("targets", "role"),
     [
-        ([target("User", change("Role.DisplayName", '"Global Administrator"'), change("Role.ObjectID", '"1"'))],
-         {"name": ["Global Administrator"], "id": ["1"]}),
-        ([target("User", change("Role.DisplayName", None, '"Helpdesk Administrator"'))], {"name": ["Helpdesk Administrator"]}),
+        (
+            [target("User", change("Role.DisplayName", '"Global Administrator"'), change("Role.ObjectID", '"1"'))],
+            {"name": ["Global Administrator"], "id": ["1"]},
+        ),
+        ([target("User", change("Role.DisplayName", '"\\"User Administrator\\""'))], {"name": ["User Administrator"]}),
+        (
+            [target("User", change("Role.DisplayName", None, '"Helpdesk Administrator"'))],
+            {"name": ["Helpdesk Administrator"]},
+        ),
         ([target("User"), target("Role")], {"name": ["Role name"], "id": ["Role-id"]}),
         ([target("User"), target("Role", displayName=None)], {"id": ["Role-id"]}),
         ([target("Group", change("DisplayName", '"Global Administrator"'))], None),
     ],
-    ids=["assigned", "removed", "PIM", "PIM without a name", "no role"],
-)  # fmt: skip
+    ids=["assigned", "quoted twice", "removed", "PIM", "PIM without a name", "no role"],
+)
 def test_roles_are_found_where_each_activity_puts_them(targets: list[dict[str, Any]], role: Any) -> None:
     assert entra(*targets).get("role") == role
 

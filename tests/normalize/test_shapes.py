@@ -4,47 +4,91 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from entrawatch.errors import RecordError
-from entrawatch.interfaces import Record
-from entrawatch.normalize import normalize
-from entrawatch.normalize.envelope import wrap
-from entrawatch.normalize.shapes import recognise
-from entrawatch.schema.streams import STREAMS
 from tests.normalize.test_audit import audit, change, target
 from tests.normalize.test_signin import sign_in
 from tests.normalize.typed import misfits
 
+from entrawatch.errors import RecordError
+from entrawatch.normalize import normalize
+from entrawatch.normalize.envelope import wrap
+from entrawatch.normalize.shapes import recognise
+from entrawatch.schema.streams import STREAMS
+
+if TYPE_CHECKING:
+    from entrawatch.interfaces import Record
+
 RISK = {
-    "id": "r", "requestId": "q", "correlationId": "c", "riskEventType": "anonymizedIPAddress", "riskLevel": "high",
-    "riskState": "atRisk", "riskDetail": "none", "ipAddress": "198.51.100.7", "activityDateTime": "2026-11-24T08:00:00Z",
-    "detectedDateTime": "2026-11-24T08:05:00Z", "lastUpdatedDateTime": "2026-11-24T09:00:00Z", "userId": "u",
-    "userPrincipalName": "ann@contoso.example", "userDisplayName": "Ann", "location": {"city": "Oslo"},
+    "id": "r",
+    "requestId": "q",
+    "correlationId": "c",
+    "riskEventType": "anonymizedIPAddress",
+    "riskLevel": "high",
+    "riskState": "atRisk",
+    "riskDetail": "none",
+    "ipAddress": "198.51.100.7",
+    "activityDateTime": "2026-11-24T08:00:00Z",
+    "detectedDateTime": "2026-11-24T08:05:00Z",
+    "lastUpdatedDateTime": "2026-11-24T09:00:00Z",
+    "userId": "u",
+    "userPrincipalName": "ann@contoso.example",
+    "userDisplayName": "Ann",
+    "location": {"city": "Oslo"},
     "additionalInfo": '[{"Key":"userAgent","Value":"curl/8"},{"Key":"mitreTechniques","Value":"T1090.003,T1078"}]',
-}  # fmt: skip
-SP_RISK = {**{key: RISK[key] for key in ("id", "riskEventType", "riskLevel", "activityDateTime", "detectedDateTime")},
-           "servicePrincipalId": "sp", "servicePrincipalDisplayName": "App", "keyIds": ["k"]}  # fmt: skip
-USER = {"id": "u", "riskLevel": "hidden", "riskState": "atRisk", "userPrincipalName": "ann@contoso.example", "isDeleted": False,
-        "riskLastUpdatedDateTime": "2026-11-24T08:00:00.5Z", "userDisplayName": "Ann"}  # fmt: skip
-PRINCIPAL = {"id": "sp", "riskLevel": "low", "appId": "a", "displayName": "App", "isEnabled": True,
-             "riskLastUpdatedDateTime": "2026-11-24T08:00:00Z", "servicePrincipalType": "Application"}  # fmt: skip
+}
+SP_RISK = {
+    **{key: RISK[key] for key in ("id", "riskEventType", "riskLevel", "activityDateTime", "detectedDateTime")},
+    "servicePrincipalId": "sp",
+    "servicePrincipalDisplayName": "App",
+    "keyIds": ["k"],
+}
+USER = {
+    "id": "u",
+    "riskLevel": "hidden",
+    "riskState": "atRisk",
+    "userPrincipalName": "ann@contoso.example",
+    "isDeleted": False,
+    "riskLastUpdatedDateTime": "2026-11-24T08:00:00.5Z",
+    "userDisplayName": "Ann",
+}
+PRINCIPAL = {
+    "id": "sp",
+    "riskLevel": "low",
+    "appId": "a",
+    "displayName": "App",
+    "isEnabled": True,
+    "riskLastUpdatedDateTime": "2026-11-24T08:00:00Z",
+    "servicePrincipalType": "Application",
+}
 PROVISIONING = {
-    "id": "p", "activityDateTime": "2026-11-24T08:00:00Z", "tenantId": "t", "jobId": "j", "cycleId": "y", "changeId": "c",
-    "provisioningAction": "create", "durationInMilliseconds": 1500, "initiatedBy": {"id": "", "displayName": "Sync",
-    "initiatorType": "system"}, "servicePrincipal": {"id": "sp", "displayName": "Dropbox"}, "modifiedProperties": [],
+    "id": "p",
+    "activityDateTime": "2026-11-24T08:00:00Z",
+    "tenantId": "t",
+    "jobId": "j",
+    "cycleId": "y",
+    "changeId": "c",
+    "provisioningAction": "create",
+    "durationInMilliseconds": 1500,
+    "initiatedBy": {"id": "", "displayName": "Sync", "initiatorType": "system"},
+    "servicePrincipal": {"id": "sp", "displayName": "Dropbox"},
+    "modifiedProperties": [],
     "provisioningStatusInfo": {"status": "failure", "errorInformation": {"errorCode": "Conflict", "reason": "Twice"}},
     "provisioningSteps": [{"name": "import", "details": {"objectId": "o"}, "status": "success"}],
     "sourceIdentity": {"id": "s", "displayName": "Ann", "identityType": "User", "details": {"odatatype": "User"}},
-}  # fmt: skip
+}
 SIGN_IN = sign_in(correlationId="c", isInteractive=True, deviceDetail={"browser": "Edge 131.0", "trustType": "Joined"})
 AUDIT = audit(target("Policy", change("ConditionalAccessPolicy", "{}", None)))
 ALL = [
-    ("interactive", SIGN_IN), ("directory_audits", AUDIT), ("provisioning", PROVISIONING), ("risk_detections", RISK),
-    ("service_principal_risk_detections", SP_RISK), ("risky_users", USER), ("risky_service_principals", PRINCIPAL),
-]  # fmt: skip
+    ("interactive", SIGN_IN),
+    ("directory_audits", AUDIT),
+    ("provisioning", PROVISIONING),
+    ("risk_detections", RISK),
+    ("service_principal_risk_detections", SP_RISK),
+    ("risky_users", USER),
+    ("risky_service_principals", PRINCIPAL),
+]
 EACH = pytest.mark.parametrize(("stream", "record"), ALL, ids=[name for name, _ in ALL])
 
 #: stream → its table, and the columns that differ from "the property with a capital letter"
@@ -61,13 +105,21 @@ COLUMNS: dict[str, tuple[str, dict[str, str]]] = {
 
 def row_of(stream: str, record: Record, *, as_text: bool) -> Record:
     table, columns = COLUMNS[stream]
-    row: Record = {"TimeGenerated": "2026-11-24T10:00:00Z", "Type": table, "TenantId": "workspace", "_BilledSize": 1.0,
-                   "SourceSystem": "Azure AD", "Level": "4"}  # fmt: skip
+    row: Record = {
+        "TimeGenerated": "2026-11-24T10:00:00Z",
+        "Type": table,
+        "TenantId": "workspace",
+        "_BilledSize": 1.0,
+        "SourceSystem": "Azure AD",
+        "Level": "4",
+    }
     for key, value in record.items():
         text = json.dumps(value) if as_text and isinstance(value, (dict, list)) else value
         row[columns.get(key, key[:1].upper() + key[1:])] = text
     if stream == "interactive":
-        row.update(ResultType=str(record["status"]["errorCode"]), Category="SignInLogs", OperationName="Sign-in activity")
+        row.update(
+            ResultType=str(record["status"]["errorCode"]), Category="SignInLogs", OperationName="Sign-in activity"
+        )
     return row
 
 
@@ -122,6 +174,32 @@ def test_an_event_of_ours_passes_through(stream: str, record: Record) -> None:
     assert normalize(event) == event
 
 
+def test_resource_id_is_the_diagnostic_settings_and_resource_identity_the_sign_ins() -> None:
+    row = {
+        **row_of("interactive", SIGN_IN, as_text=False),
+        "ResourceId": "/tenants/t/providers/Microsoft.aadiam",
+        "ResourceIdentity": "00000003",
+    }
+    azure = normalize(row)["azure"]
+    assert azure["signinlogs"]["properties"]["resource_id"] == "00000003"
+    assert azure["resource"] == {"id": "/tenants/t/providers/Microsoft.aadiam", "provider": "Microsoft.aadiam"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "reason"),
+    [
+        ({"ResultType": "50126", "ResultDescription": "Bad."}, 50126, "Bad."),
+        ({"ResultType": "50126", "Status": '{"errorCode":50140,"failureReason":"Kept."}'}, 50140, "Kept."),
+        ({"ResultType": "0", "Status": {}}, 0, None),
+        ({}, None, None),
+    ],
+)
+def test_the_result_of_a_row_stands_in_columns_or_in_status(columns: Record, code: Any, reason: Any) -> None:
+    event = normalize({"TimeGenerated": "2026-11-24T08:00:00Z", "Type": "SigninLogs", "Id": "s", **columns})
+    assert event["azure"]["signinlogs"]["properties"]["status"].get("error_code") == code
+    assert event["event"].get("reason") == reason
+
+
 @pytest.mark.parametrize(
     ("more", "stream"),
     [
@@ -130,11 +208,14 @@ def test_an_event_of_ours_passes_through(stream: str, record: Record) -> None:
         ({"signInEventTypes": ["managedIdentity"]}, "managed_identity"),
         ({"signInEventTypes": '["nonInteractiveUser"]'}, "non_interactive"),
         ({"userId": "", "servicePrincipalId": "sp"}, "service_principal"),
-        ({"userId": "", "servicePrincipalId": "sp", "managedServiceIdentity": {"msiType": "userAssigned"}}, "managed_identity"),
+        (
+            {"userId": "", "servicePrincipalId": "sp", "managedServiceIdentity": {"msiType": "userAssigned"}},
+            "managed_identity",
+        ),
         ({"isInteractive": False}, "interactive"),
         ({}, "interactive"),
     ],
-)  # fmt: skip
+)
 def test_the_kind_of_sign_in(more: Record, stream: str) -> None:
     assert recognise(sign_in(**more))[1].name == stream
 
@@ -142,12 +223,17 @@ def test_the_kind_of_sign_in(more: Record, stream: str) -> None:
 @pytest.mark.parametrize(
     ("category", "stream"),
     [
-        ("SignInLogs", "interactive"), ("NonInteractiveUserSignInLogs", "non_interactive"),
-        ("ServicePrincipalSignInLogs", "service_principal"), ("ManagedIdentitySignInLogs", "managed_identity"),
-        ("MicrosoftServicePrincipalSignInLogs", "service_principal"), ("ADFSSignInLogs", "interactive"),
-        ("noninteractiveusersigninlogs", "non_interactive"), ("Unheard", "interactive"), (None, "interactive"),
+        ("SignInLogs", "interactive"),
+        ("NonInteractiveUserSignInLogs", "non_interactive"),
+        ("ServicePrincipalSignInLogs", "service_principal"),
+        ("ManagedIdentitySignInLogs", "managed_identity"),
+        ("MicrosoftServicePrincipalSignInLogs", "service_principal"),
+        ("ADFSSignInLogs", "interactive"),
+        ("noninteractiveusersigninlogs", "non_interactive"),
+        ("Unheard", "interactive"),
+        (None, "interactive"),
     ],
-)  # fmt: skip
+)
 def test_the_category_tells_the_stream(category: Any, stream: str) -> None:
     assert recognise({"category": category, "properties": sign_in()})[1].name == stream
     assert recognise({"Category": category, "properties": sign_in()})[1].name == stream
@@ -156,11 +242,21 @@ def test_the_category_tells_the_stream(category: Any, stream: str) -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        None, 1, "x", [], {}, {"a": 1}, {"properties": {}}, {"properties": "text"}, {"TimeGenerated": "x"},
-        {"category": "AzureActivity", "properties": {"x": 1}}, {"@timestamp": "2026-11-24T08:00:00Z"},
-        {"@timestamp": "x", "event": {"id": "1"}, "entra": {"stream": "no such"}}, {"createdDateTime": "2026-11-24T08:00:00Z"},
+        None,
+        1,
+        "x",
+        [],
+        {},
+        {"a": 1},
+        {"properties": {}},
+        {"properties": "text"},
+        {"TimeGenerated": "x"},
+        {"category": "AzureActivity", "properties": {"x": 1}},
+        {"@timestamp": "2026-11-24T08:00:00Z"},
+        {"@timestamp": "x", "event": {"id": "1"}, "entra": {"stream": "no such"}},
+        {"createdDateTime": "2026-11-24T08:00:00Z"},
     ],
-)  # fmt: skip
+)
 def test_what_tells_nothing_is_refused_in_one_line(record: Any) -> None:
     with pytest.raises(RecordError) as refused:
         recognise(record)
@@ -209,11 +305,21 @@ def test_wrap_says_what_an_export_would() -> None:
     wrapped = wrap(sign_in(status={"errorCode": 50126, "failureReason": "Bad."}), STREAMS["non_interactive"], "t")
     del wrapped["properties"]
     assert wrapped == {
-        "time": "2026-11-24T08:00:00Z", "resourceId": "/tenants/t/providers/Microsoft.aadiam",
-        "operationName": "Sign-in activity", "operationVersion": "1.0", "category": "NonInteractiveUserSignInLogs",
-        "tenantId": "t", "resultSignature": "None", "durationMs": 0, "callerIpAddress": "198.51.100.7",
-        "identity": "Ann", "Level": 4, "location": "NO", "resultType": "50126", "resultDescription": "Bad.",
-    }  # fmt: skip
+        "time": "2026-11-24T08:00:00Z",
+        "resourceId": "/tenants/t/providers/Microsoft.aadiam",
+        "operationName": "Sign-in activity",
+        "operationVersion": "1.0",
+        "category": "NonInteractiveUserSignInLogs",
+        "tenantId": "t",
+        "resultSignature": "None",
+        "durationMs": 0,
+        "callerIpAddress": "198.51.100.7",
+        "identity": "Ann",
+        "Level": 4,
+        "location": "NO",
+        "resultType": "50126",
+        "resultDescription": "Bad.",
+    }
 
 
 @pytest.mark.parametrize("record", [{}, {"status": 1, "location": "x", "initiatedBy": [], "createdDateTime": 5}])
@@ -237,16 +343,23 @@ def test_a_risk_detection_is_an_alert_at_the_time_of_the_activity() -> None:
 @pytest.mark.parametrize(
     ("info", "kept"),
     [
-        ("[]", []), ("", None), (None, None), ("free text", [{"Value": "free text"}]), ("[1]", None),
-        ('[{"Key":"a","Value":[1]}]', [{"Key": "a", "Value": [1]}]), ('{"a":1}', [{"a": 1}]),
+        ("[]", []),
+        ("", None),
+        (None, None),
+        ("free text", [{"Value": "free text"}]),
+        ("[1]", None),
+        ('[{"Key":"a","Value":[1]}]', [{"Key": "a", "Value": [1]}]),
+        ('{"a":1}', [{"a": 1}]),
     ],
-)  # fmt: skip
+)
 def test_additional_info_is_read_out_of_its_text(info: Any, kept: Any) -> None:
     properties = normalize({**RISK, "additionalInfo": info})["azure"]["identityprotection"]["properties"]
     assert properties.get("additional_info") == kept
 
 
-@pytest.mark.parametrize(("level", "severity"), [("low", 21), ("medium", 47), ("hidden", None), ("none", None), (None, None)])
+@pytest.mark.parametrize(
+    ("level", "severity"), [("low", 21), ("medium", 47), ("hidden", None), ("none", None), (None, None)]
+)
 def test_a_hidden_level_is_no_severity(level: Any, severity: Any) -> None:
     event = normalize({**RISK, "riskLevel": level})
     assert event["event"].get("severity") == severity
@@ -262,7 +375,10 @@ def test_each_update_of_a_risky_user_is_an_event_of_its_own() -> None:
 
 def test_an_agents_detection_is_read_by_its_own_names() -> None:
     event = normalize({"id": "g", "agentId": "a", "riskEventType": "x", "lastModifiedDateTime": "2026-11-24T08:00:00Z"})
-    assert (event["@timestamp"], event["entra"]["stream"]) == ("2026-11-24T08:00:00.000Z", "service_principal_risk_detections")
+    assert (event["@timestamp"], event["entra"]["stream"]) == (
+        "2026-11-24T08:00:00.000Z",
+        "service_principal_risk_detections",
+    )
 
 
 def test_a_provisioning_failure_says_why() -> None:
@@ -287,7 +403,12 @@ SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 def samples() -> list[tuple[str, Record]]:
     found: list[tuple[str, Record]] = []
-    lines = [*SAMPLES.glob("**/*.log"), *SAMPLES.glob("**/*.*l"), *SAMPLES.glob("**/*.ndjson"), *SAMPLES.glob("otrf/*.json")]
+    lines = [
+        *SAMPLES.glob("**/*.log"),
+        *SAMPLES.glob("**/*.*l"),
+        *SAMPLES.glob("**/*.ndjson"),
+        *SAMPLES.glob("otrf/*.json"),
+    ]
     for file in {*lines}:
         found += [(file.name, json.loads(line)) for line in file.read_text("utf-8").splitlines() if line.strip()]
     for file in SAMPLES.glob("graph-docs/*.json"):

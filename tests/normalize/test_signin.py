@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from tests.normalize.typed import misfits
 
 from entrawatch.errors import ConfigError
-from entrawatch.normalize import normalize
+from entrawatch.normalize import normalize, signin, template
 from entrawatch.schema.outcomes import OUTCOMES, read_outcomes
 from entrawatch.schema.streams import STREAMS
-from tests.normalize.typed import misfits
 
 
 def sign_in(**more: Any) -> dict[str, Any]:
     return {
-        "id": "s", "createdDateTime": "2026-11-24T08:00:00Z", "appId": "a", "appDisplayName": "App", "userId": "u",
-        "userPrincipalName": "ann@contoso.example", "userDisplayName": "Ann", "ipAddress": "198.51.100.7",
+        "id": "s",
+        "createdDateTime": "2026-11-24T08:00:00Z",
+        "appId": "a",
+        "appDisplayName": "App",
+        "userId": "u",
+        "userPrincipalName": "ann@contoso.example",
+        "userDisplayName": "Ann",
+        "ipAddress": "198.51.100.7",
         "status": {"errorCode": 0, "failureReason": "Other.", "additionalDetails": None},
-        "location": {"city": "Oslo", "state": "Oslo", "countryOrRegion": "NO",
-                     "geoCoordinates": {"altitude": None, "latitude": 59.9, "longitude": 10.7}}, **more,
-    }  # fmt: skip
+        "location": {
+            "city": "Oslo",
+            "state": "Oslo",
+            "countryOrRegion": "NO",
+            "geoCoordinates": {"altitude": None, "latitude": 59.9, "longitude": 10.7},
+        },
+        **more,
+    }
 
 
 def event_of(stream: str = "interactive", /, **more: Any) -> dict[str, Any]:
@@ -40,12 +52,23 @@ def props(event: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("code", "outcome", "verified"),
     [
-        (0, "success", True), (50126, "failure", False), (50053, "failure", False), (50057, "failure", True),
-        (53003, "failure", True), (50076, "unknown", True), (50074, "unknown", True), (50140, "unknown", False),
-        (50055, "unknown", True), (65001, "unknown", False), (70043, "unknown", False), (500121, "failure", False),
-        ("50126", "failure", False), ("50140", "unknown", False), ("0", "success", True),
+        (0, "success", True),
+        (50126, "failure", False),
+        (50053, "failure", False),
+        (50057, "failure", True),
+        (53003, "failure", True),
+        (50076, "unknown", True),
+        (50074, "unknown", True),
+        (50140, "unknown", False),
+        (50055, "unknown", True),
+        (65001, "unknown", False),
+        (70043, "unknown", False),
+        (500121, "failure", False),
+        ("50126", "failure", False),
+        ("50140", "unknown", False),
+        ("0", "success", True),
     ],
-)  # fmt: skip
+)
 def test_an_interrupt_is_neither_success_nor_failure(code: Any, outcome: str, verified: bool) -> None:
     event = event_of(status={"errorCode": code})
     assert event["event"]["outcome"] == outcome
@@ -84,8 +107,10 @@ def test_the_message_is_made_of_both_texts_and_success_has_no_reason(status: Any
 def test_a_person_may_say_what_a_code_means() -> None:
     text = "code\tkind\tpassword\tmeaning\n50126\tinterrupt\tyes\tours\n50140\tfailure\t\tours\n"
     table = read_outcomes(text)
-    outcome = {code: normalize(sign_in(status={"errorCode": code}), outcomes=table)["event"]["outcome"]
-               for code in (50126, 50140)}  # fmt: skip
+    outcome = {
+        code: normalize(sign_in(status={"errorCode": code}), outcomes=table)["event"]["outcome"]
+        for code in (50126, 50140)
+    }
     assert outcome == {50126: "unknown", 50140: "failure"}
     assert normalize(sign_in(status={"errorCode": 50140}))["event"]["outcome"] == OUTCOMES.of(50140) == "unknown"
 
@@ -156,13 +181,16 @@ def test_what_of_a_location_has_no_place_survives() -> None:
     ("name", "user"),
     [
         ("ann@contoso.example", {"name": "ann", "domain": "contoso.example", "email": "ann@contoso.example"}),
-        ("a@b_c.com#EXT#@x.example", {"name": "a@b_c.com#EXT#", "domain": "x.example", "email": "a@b_c.com#EXT#@x.example"}),
+        (
+            "a@b_c.com#EXT#@x.example",
+            {"name": "a@b_c.com#EXT#", "domain": "x.example", "email": "a@b_c.com#EXT#@x.example"},
+        ),
         ("ann", {"name": "ann"}),
         ("@x", {"name": "@x"}),
         ("", {}),
         (None, {}),
     ],
-)  # fmt: skip
+)
 def test_the_principal_name_is_taken_apart_at_its_last_at(name: Any, user: Any) -> None:
     event = event_of(userPrincipalName=name)
     assert {key: value for key, value in event["user"].items() if key not in ("id", "full_name")} == user
@@ -206,18 +234,31 @@ def test_a_hidden_risk_level_stays_hidden(level: str) -> None:
         ("autonomousSystemNumber", "64500", "autonomous_system_number", 64500),
         ("processingTimeInMilliseconds", "239", "processing_time_ms", 239.0),
         ("conditionalAccessAudiences", ["a"], "conditional_access_audiences", [{"application_id": "a"}]),
-        ("conditionalAccessAudiences", [{"applicationId": "a"}], "conditional_access_audiences", [{"application_id": "a"}]),
+        (
+            "conditionalAccessAudiences",
+            [{"applicationId": "a"}],
+            "conditional_access_audiences",
+            [{"application_id": "a"}],
+        ),
         ("conditionalAccessAudiences", [], "conditional_access_audiences", []),
-        ("authenticationProcessingDetails", [{"key": "A.b", "value": "1"}, {"key": "C", "value": None}],
-         "authentication_processing_details", {"A.b": "1"}),
-        ("authenticationProcessingDetails", [{"key": "A", "value": "1"}, {"key": "A", "value": "2"}],
-         "authentication_processing_details", {"A": ["1", "2"]}),
+        (
+            "authenticationProcessingDetails",
+            [{"key": "A.b", "value": "1"}, {"key": "C", "value": None}],
+            "authentication_processing_details",
+            {"A.b": "1"},
+        ),
+        (
+            "authenticationProcessingDetails",
+            [{"key": "A", "value": "1"}, {"key": "A", "value": "2"}],
+            "authentication_processing_details",
+            {"A": ["1", "2"]},
+        ),
         ("authenticationDetails", '[{"stepX": 1, "no": null}]', "authentication_details", [{"step_x": 1}]),
         ("brandNew", {"innerKey": [{"deepKey": None}, 2]}, "brand_new", {"inner_key": [{}, 2]}),
         ("brand.New", 1, "brand_new", 1),
         ("createdDateTime", "2026-11-24T08:00:00.1234567+00:00", "created_at", "2026-11-24T08:00:00.1234567Z"),
     ],
-)  # fmt: skip
+)
 def test_a_value_takes_its_fields_form(key: str, value: Any, name: str, expected: Any) -> None:
     assert props(event_of(**{key: value})).get(name) == expected
 
@@ -232,7 +273,10 @@ def test_a_value_takes_its_fields_form(key: str, value: Any, name: str, expected
         ({"status": {"errorCode": "x"}}, {"status.errorCode": "x"}),
         ({"globalSecureAccessIpAddress": "nowhere"}, {"globalSecureAccessIpAddress": "nowhere"}),
         ({"authenticationDetails": [1]}, {"authenticationDetails": "[1]"}),
-        ({"created_at": "a second one"}, {"created_at": "a second one"}),
+        ({"created_at": "2026-11-24T09:00:00Z"}, {"created_at": "2026-11-24T09:00:00Z"}),
+        ({"app_id": "b"}, {"app_id": "b"}),
+        ({"newKey": 1, "new_key": 2}, {"new_key": "2"}),
+        ({"status": {"errorCode": 0, "error_code": 5}}, {"status.error_code": "5"}),
         ({"autonomousSystemNumber": True}, {"autonomousSystemNumber": "true"}),
         ({"autonomousSystemNumber": 2**63}, {"autonomousSystemNumber": str(2**63)}),
         ({"deviceDetail": [1], "agent": "x"}, {"deviceDetail": "[1]", "agent": "x"}),
@@ -270,14 +314,32 @@ def test_true_and_one_are_told_apart_after_any_other_record() -> None:
     device: Any
     seen = []
     for device in ({"isManaged": True}, {"isManaged": 1}, {"isManaged": 1.0}, {"isManaged": True}):
-        seen.append((props(event_of(deviceDetail=device))["device_detail"], event_of(deviceDetail=device)["entra"].get("unfit")))
+        seen.append(
+            (props(event_of(deviceDetail=device))["device_detail"], event_of(deviceDetail=device)["entra"].get("unfit"))
+        )
     odd = [({}, {"deviceDetail.isManaged": text}) for text in ("1", "1.0")]
     assert seen == [({"is_managed": True}, None), *odd, ({"is_managed": True}, None)]
 
 
-def test_the_original_is_kept_on_request() -> None:
-    import json
+def test_two_keys_for_one_name_are_settled_for_the_one_graph_has() -> None:
+    event = event_of(created_at="2026-11-24T09:00:00Z", app_id="b")
+    assert (props(event)["created_at"], props(event)["app_id"]) == ("2026-11-24T08:00:00Z", "a")
+    other = normalize({"id": "s", "app_id": "b", "created_at": "11/24/2026 9:00:00 AM"}, STREAMS["interactive"])
+    assert (props(other)["app_id"], other["@timestamp"]) == ("b", "2026-11-24T09:00:00.000Z")
 
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "_TEMPLATES", 8)
+    monkeypatch.setattr(template, "_SPLITS", 4)
+    for number in range(50):
+        assert props(event_of(appDisplayName=f"App {number}"))["app_display_name"] == f"App {number}"
+        assert props(event_of(**{f"key{number}": 1}))[f"key{number}"] == 1
+    splits = signin._CONVERT._splits
+    assert len(splits) <= 4
+    assert all(len(split.templates) <= 8 for split in splits.values() if "key49" in split.keys or "key48" in split.keys)
+
+
+def test_the_original_is_kept_on_request() -> None:
     record = sign_in()
     assert "original" not in normalize(record)["event"]
     assert json.loads(normalize(record, preserve_original=True)["event"]["original"]) == record

@@ -38,12 +38,28 @@ def test_a_time_in_any_form_is_utc_with_its_digits(text: str, milliseconds: str,
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "x", "Z", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-24T24:00:00Z", "2026-11-24T08:00:60Z",
-        "2026-11-24T08:00:00.Z", "2026-11-24T08:00:00.xZ", "2026-11-24T08:00:00.1\u0663Z", "2026-W48-2T11:35:13Z",
-        "13/24/2026 8:00:00 AM", "1/2/2026 13:00:00 PM", "/Date(x)/", "/Date(99999999999999999999)/", "/Date()/",
-        "0001-01-01T00:00:00+14:00", "String (timestamp)", "2026-11-24T08:00:00+99:00",
+        "",
+        " ",
+        "x",
+        "Z",
+        "2026-13-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-11-24T24:00:00Z",
+        "2026-11-24T08:00:60Z",
+        "2026-11-24T08:00:00.Z",
+        "2026-11-24T08:00:00.xZ",
+        "2026-11-24T08:00:00.1\u0663Z",
+        "2026-W48-2T11:35:13Z",
+        "13/24/2026 8:00:00 AM",
+        "1/2/2026 13:00:00 PM",
+        "/Date(x)/",
+        "/Date(99999999999999999999)/",
+        "/Date()/",
+        "0001-01-01T00:00:00+14:00",
+        "String (timestamp)",
+        "2026-11-24T08:00:00+99:00",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_time_is_none(text: str) -> None:
     assert instant(text) is None
 
@@ -51,12 +67,21 @@ def test_what_is_no_time_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "host", "port"),
     [
-        ("198.51.100.7", "198.51.100.7", None), ("198.51.100.7:443", "198.51.100.7", 443), ("::1", "::1", None),
-        ("[::1]", "::1", None), ("[::1]:8443", "::1", 8443), ("198.51.100.7:x", "198.51.100.7", None),
-        ("198.51.100.7:99999", "198.51.100.7", None), ("198.51.100.0/24", None, None), ("localhost", None, None),
-        ("1", None, None), (":", None, None), ("[", None, None), ("198.51.100.07", None, None),
+        ("198.51.100.7", "198.51.100.7", None),
+        ("198.51.100.7:443", "198.51.100.7", 443),
+        ("::1", "::1", None),
+        ("[::1]", "::1", None),
+        ("[::1]:8443", "::1", 8443),
+        ("198.51.100.7:x", "198.51.100.7", None),
+        ("198.51.100.7:99999", "198.51.100.7", None),
+        ("198.51.100.0/24", None, None),
+        ("localhost", None, None),
+        ("1", None, None),
+        (":", None, None),
+        ("[", None, None),
+        ("198.51.100.07", None, None),
     ],
-)  # fmt: skip
+)
 def test_an_address_with_and_without_its_port(text: str, host: Optional[str], port: Optional[int]) -> None:
     assert address(text) == (host, port)
 
@@ -64,11 +89,17 @@ def test_an_address_with_and_without_its_port(text: str, host: Optional[str], po
 @pytest.mark.parametrize(
     ("name", "event"),
     [
-        ("appId", "app_id"), ("riskEventTypes_v2", "risk_event_types_v2"), ("ipAddressFromResourceProvider",
-        "ip_address_from_resource_provider"), ("OSVersion", "os_version"), ("already_snake", "already_snake"), ("a.b", "a_b"),
-        ("signInEventTypes", "sign_in_event_types"), ("ID", "id"), ("", ""),
+        ("appId", "app_id"),
+        ("riskEventTypes_v2", "risk_event_types_v2"),
+        ("ipAddressFromResourceProvider", "ip_address_from_resource_provider"),
+        ("OSVersion", "os_version"),
+        ("already_snake", "already_snake"),
+        ("a.b", "a_b"),
+        ("signInEventTypes", "sign_in_event_types"),
+        ("ID", "id"),
+        ("", ""),
     ],
-)  # fmt: skip
+)
 def test_names_take_the_events_spelling(name: str, event: str) -> None:
     assert snake(name) == event
 

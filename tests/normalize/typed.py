@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from entrawatch.schema.fields import FIELDS, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import compress
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
+from entrawatch.normalize.containers import Handler, dicts, free, listed, objects, pairs
 from entrawatch.normalize.values import SCALARS, UNFIT, parsed, shown
 from entrawatch.schema.names import camel, snake
 
@@ -19,16 +20,11 @@ if TYPE_CHECKING:
 
     from entrawatch.schema.fields import Field
 
-#: a handler takes the value and the event's dict of unfit values; it gives the new value, None or UNFIT
-Handler = Callable[[Any, "dict[str, str]"], Any]
 #: shapes kept a converter: real streams have some hundreds, a hostile one must not fill the memory
 _SHAPES = 4096
 #: what a flat copy may hold: types of JSON that need no look inside
 _PLAIN = frozenset({str, int, float, bool})
 _NOTHING = type(None)
-_TEXTS = {str}
-_DICTS = {dict}
-_DICTS_OR_NULLS = {dict, _NOTHING}
 #: small objects remembered by their content, a converter
 _REMEMBERED = 16384
 
@@ -102,6 +98,11 @@ class Converter:
         """What becomes of a key of the table; None where the caller handles it itself."""
         return self._targets.get(key)
 
+    def name_of(self, key: str) -> str:
+        """The event's name for any key, "" where the caller handles it itself."""
+        target = self._target(key)
+        return target.name if target else ""
+
     def _learn(self, keys: tuple[str, ...], types: tuple[type, ...]) -> Shape:
         if len(self._shapes) >= _SHAPES:
             self._shapes.clear()
@@ -161,17 +162,8 @@ def _lazy(target: Target, kind: type) -> bool:
     return kind is {"object": dict, "flattened": dict, "long": int, "double": int}.get(target.type)
 
 
-#: any object: keys in snake case
-FREE = Converter({})
-
-
-def free(value: Any, unfit: dict[str, str]) -> Any:
-    """Any value, the keys of its objects in snake case."""
-    if type(value) is dict:
-        return FREE(value, unfit)
-    if type(value) is list:
-        return [free(item, unfit) for item in value if item is not None]
-    return value
+#: an object without rows of its own
+_FREE = Converter({})
 
 
 def plan_for(target: Target, kind: type) -> Handler:
@@ -181,26 +173,13 @@ def plan_for(target: Target, kind: type) -> Handler:
     if not target.type:
         return _copy if kind in _PLAIN else free
     if target.type == "object":
-        return _indexed(target.inner or FREE) if target.many else _object(target.inner or FREE)
+        return _indexed(target.inner or _FREE) if target.many else _object(target.inner or _FREE)
     if target.type == "flattened":
-        return _objects if target.many else _pairs
+        return objects if target.many else pairs
     if kind is exact_type(target):
         return _copy
     scalar = SCALARS[target.type]
-    return _list(scalar) if target.many else scalar
-
-
-def _list(scalar: Callable[[Any], Any]) -> Handler:
-    def handle(value: Any, _: dict[str, str]) -> Any:
-        if type(value) is not list:
-            value = parsed(value)
-            value = value if type(value) is list else [value] if value != "" else None
-        if not value or {*map(type, value)} == _TEXTS:
-            return value
-        items = [scalar(item) for item in value if item is not None]
-        return UNFIT if UNFIT in items else [item for item in items if item is not None]
-
-    return handle
+    return listed(scalar) if target.many else scalar
 
 
 def _object(inner: Converter) -> Handler:
@@ -237,103 +216,16 @@ def _by_content(inner: Converter, slow: Handler) -> Handler:
     return handle
 
 
-def _dicts(value: Any) -> Any:
-    """A list of objects, or UNFIT; one object is a list of one."""
-    if type(value) is not list:
-        value = parsed(value)
-        if type(value) is dict:
-            return [value]
-        if type(value) is not list:
-            return UNFIT if value else None
-    kinds = {*map(type, value)}
-    if kinds == _DICTS or not kinds:
-        return value
-    return [item for item in value if item is not None] if kinds <= _DICTS_OR_NULLS else UNFIT
-
-
 def _indexed(inner: Converter) -> Handler:
     """A list becomes an object with the keys 0, 1, …, as Elastic's integration has it."""
 
     def handle(value: Any, unfit: dict[str, str]) -> Any:
-        value = _dicts(value)
+        value = dicts(value)
         if not value or value is UNFIT:
             return value or None
         return {str(index): inner(item, unfit) for index, item in enumerate(value)}
 
     return handle
-
-
-def as_they_are(value: Any, _: dict[str, str]) -> Any:
-    """A list of objects with the keys they came with, without nulls."""
-    value = _dicts(value)
-    if value is None or value is UNFIT:
-        return value
-    return [{key: part for key, part in item.items() if part is not None} for item in value]
-
-
-class _Opaque:
-    """The objects in a flattened list: keys in snake case, nulls gone, nothing checked, for a store sees only text."""
-
-    def __init__(self) -> None:
-        self._names: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
-
-    def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> dict[str, Any]:
-        names, nesting = self._names.get((*record,)) or self._learn((*record,))
-        if not names:
-            return FREE(record, unfit)
-        values = record.values()
-        out = dict(zip(names, values))
-        if None in values:
-            out = {name: value for name, value in out.items() if value is not None}
-        for name in nesting:
-            if out.get(name):
-                out[name] = free(out[name], unfit)
-        return out
-
-    def _learn(self, keys: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        if len(self._names) >= _SHAPES:
-            self._names.clear()
-        names = tuple(map(snake, keys))
-        if len({*names, ""}) <= len(keys):
-            names = ()  # two keys want one name: the careful way
-        self._names[keys] = both = names, tuple(name for name in names if name in _NESTING)
-        return both
-
-
-_OPAQUE = _Opaque()
-#: parts of flattened objects that hold objects themselves
-_NESTING = ("include_rules_satisfied", "exclude_rules_satisfied", "authentication_strength")
-
-
-def _objects(value: Any, unfit: dict[str, str]) -> Any:
-    value = _dicts(value)
-    return value if value is None or value is UNFIT else [_OPAQUE(item, unfit) for item in value]
-
-
-def _pairs(value: Any, unfit: dict[str, str]) -> Any:
-    """A list of key and value becomes an object; a key that stands twice keeps both values, as a list."""
-    value = parsed(value)
-    if type(value) is dict:
-        return FREE(value, unfit)
-    value = _dicts(value)
-    return value if value is None or value is UNFIT else paired(value)
-
-
-def paired(items: list[dict[str, Any]]) -> Any:
-    """The object of a list of {key, value} (or {Key, Value}); UNFIT where an element is something else."""
-    out: dict[str, Any] = {}
-    for item in items:
-        key = item.get("key", item.get("Key"))
-        value = item.get("value", item.get("Value"))
-        if not isinstance(key, str) or len(item) > 2:
-            return UNFIT
-        if value is not None:
-            out[key] = [*_listed(out[key]), value] if key in out else value
-    return out
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def compiled(fields: Iterable[Field], handlers: dict[str, Handler], prefix: str = "") -> Converter:

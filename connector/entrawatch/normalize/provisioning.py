@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.normalize import common
-from entrawatch.normalize.convert import as_they_are, compiled
+from entrawatch.normalize.containers import as_they_are
+from entrawatch.normalize.convert import compiled
 from entrawatch.schema.fields import of_family
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.normalize import common
-from entrawatch.normalize.convert import compiled, paired
+from entrawatch.normalize.containers import paired
+from entrawatch.normalize.convert import compiled
 from entrawatch.normalize.values import UNFIT, parsed, shown
 from entrawatch.schema.fields import of_family
 

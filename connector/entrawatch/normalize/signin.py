@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from entrawatch.normalize import common
-from entrawatch.normalize.convert import FREE, compiled
+from entrawatch.normalize.containers import free
+from entrawatch.normalize.convert import compiled
 from entrawatch.normalize.template import Templated
 from entrawatch.normalize.values import UNFIT, as_double, parsed
 from entrawatch.schema.fields import of_family
@@ -28,7 +29,7 @@ def _audiences(value: Any, unfit: dict[str, str]) -> Any:
     items = value if type(value) is list else [value]
     if any(type(item) not in (str, dict) for item in items):
         return UNFIT
-    return [FREE(item, unfit) if type(item) is dict else {"application_id": item} for item in items if item]
+    return [free(item, unfit) if type(item) is dict else {"application_id": item} for item in items if item]
 
 
 #: what differs from one sign-in to the next; all else repeats
@@ -157,7 +158,7 @@ def _place_source(event: Event, related: dict[str, Any], props: dict[str, Any], 
 def _place_rest(props: dict[str, Any], location: dict[str, Any]) -> None:
     """What of the location has no place of its own in the event."""
     rest = {key: value for key, value in location.items() if key not in _LOCATION and value is not None}
-    out = FREE(rest, {})
+    out = free(rest, {})
     at = location.get("geoCoordinates")
     altitude = as_double(at.get("altitude")) if type(at) is dict and at.get("altitude") else None
     if altitude is not None and altitude is not UNFIT:

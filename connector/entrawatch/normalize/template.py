@@ -16,7 +16,8 @@ from entrawatch.normalize.convert import exact_type, plan_for
 from entrawatch.normalize.values import UNFIT, shown
 
 if TYPE_CHECKING:
-    from entrawatch.normalize.convert import Converter, Handler, Target
+    from entrawatch.normalize.containers import Handler
+    from entrawatch.normalize.convert import Converter, Target
 
 try:
     from orjson import dumps as _orjson_dumps
@@ -60,12 +61,14 @@ class Split(NamedTuple):
 
     :param shared: takes the values of the keys that repeat out of a record.
     :param own: those that do not.
+    :param lost: keys of neither, whose name one of `own` has.
     """
 
     keys: tuple[str, ...]
     shared_keys: tuple[str, ...]
     shared: Callable[[dict[str, Any]], Any]
     own: tuple[Own, ...]
+    lost: tuple[str, ...]
     templates: dict[bytes, Template]
 
 
@@ -87,7 +90,7 @@ class Templated:
     def __init__(self, converter: Converter, own: frozenset[str]) -> None:
         self._converter = converter
         self._own = own
-        self._last = Split((), (), dict, (), {})
+        self._last = Split((), (), dict, (), (), {})
         self._splits: dict[tuple[str, ...], Split] = {}
 
     def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,20 +102,11 @@ class Templated:
         text = content(split.shared(record))
         template = (text and split.templates.get(text)) or self._make(split, record, text)
         out = template.values.copy()
-        for key, name, right, plans, target in split.own:
-            value = record[key]
-            kind = type(value)
-            if kind is right:
-                out[name] = value
-            elif value is not None:
-                plan = plans.get(kind) or plans.setdefault(kind, plan_for(target, kind))
-                value = plan(value, unfit)
-                if value is UNFIT:
-                    unfit[key] = shown(record[key])
-                elif value is not None:
-                    out[name] = value
+        _fill(out, split.own, record, unfit)
         if template.unfit:
             unfit.update(template.unfit)
+        for key in split.lost:
+            unfit[key] = shown(record[key])
         return out, template.kept
 
     def _make(self, split: Split, record: dict[str, Any], text: Optional[bytes]) -> Template:
@@ -131,9 +125,27 @@ class Templated:
             target = self._converter.target(key) if key in self._own else None
             if target:
                 own.append(Own(key, target.name, exact_type(target), {}, target))
-        shared = tuple(key for key in keys if key not in self._own)
+        names = {entry.name for entry in own}
+        lost = tuple(key for key in keys if key not in self._own and self._converter.name_of(key) in names)
+        shared = tuple(key for key in keys if key not in self._own and key not in lost)
         if len(self._splits) >= _SPLITS:
             self._splits.clear()
         getter = itemgetter(*shared) if shared else dict
-        self._splits[keys] = split = Split(keys, shared, getter, tuple(own), {})
+        self._splits[keys] = split = Split(keys, shared, getter, tuple(own), lost, {})
         return split
+
+
+def _fill(out: dict[str, Any], own: tuple[Own, ...], record: dict[str, Any], unfit: dict[str, str]) -> None:
+    """Write the values of the keys that do not repeat."""
+    for key, name, right, plans, target in own:
+        value = record[key]
+        kind = type(value)
+        if kind is right:
+            out[name] = value
+        elif value is not None:
+            plan = plans.get(kind) or plans.setdefault(kind, plan_for(target, kind))
+            value = plan(value, unfit)
+            if value is UNFIT:
+                unfit[key] = shown(record[key])
+            elif value is not None:
+                out[name] = value

@@ -23,11 +23,13 @@ _INTRODUCTION = """# The fields
 Written from the field table by `python -m entrawatch.schema.doc`; do not edit.
 
 Rules ask for a field by its Graph path, the first column; they may also use its place in diagnostic settings
-(`properties.` before the Graph path), its Log Analytics column, its path in the event, or an alias, in any case. `[]` marks a list.
-In the Graph column, 1 is v1.0 and b is beta; a field with neither comes with exports only, or is derived by us.
-`*` in a path stands for the keys 0, 1, … of a list that the event holds as an object. Fields below a `flattened` one are text to a store.
+(`properties.` before the Graph path), its Log Analytics column, its path in the event, or an alias, in any case.
+`[]` marks a list. In the Graph column, 1 is v1.0 and b is beta; a field with neither comes with exports only, or is
+derived by us. `*` in a path stands for the keys 0, 1, … of a list that the event holds as an object. Fields below a
+`flattened` one are text to a store.
 """
-_HEAD = "| Field | Type | Graph | In the event | Splunk CIM | Log Analytics | Aliases | |\n|---|---|---|---|---|---|---|---|\n"
+_COLUMNS = "| Field | Type | Graph | In the event | Splunk CIM | Log Analytics | Aliases | |"
+_HEAD = f"{_COLUMNS}\n{'|---' * 8}|\n"
 
 
 def _cell(text: str) -> str:
