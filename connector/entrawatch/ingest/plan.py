@@ -5,14 +5,14 @@ Order of precedence:
 1. *First reads*: the live edge, `sweeps[0]` behind the present. Of several sinks the one that is furthest goes first,
    so that one which fell behind holds nobody up.
 2. *Sweeps*: the later re-reads, the shortest delay first, each saved up into ranges of a quarter of its delay (never
-   longer than a window), so that a day's re-reads cost few requests. A sweep that reaches a range late counts for every
-   longer one that stands at the same point and is due as well.
+   longer than a window), so that a day's re-reads cost few requests. What is read late counts for every longer sweep
+   that stands at the same point, as far as that is due.
 3. *Leftover*: holes, then the backfill, in slices of a few windows, with a look at 1 and 2 between slices.
 
 Why the live edge goes first after an outage (and holes from their old end): what is happening now is what a defender
 needs, and an outage of a weekend would otherwise delay every alert by as long as the catching up takes, hours at
 Graph's 500 records a second. The hole loses nothing by waiting, unless the source forgets it: so it is read from its
-old end, where retention bites first. A feed less than one window behind simply reads on, and no hole is made.
+old end, where retention bites first. A feed less than a window or an hour behind simply reads on, and no hole is made.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from entrawatch.config.model import CollectConfig
+
+#: the live edge is at most this long, however long the windows are: seconds
+_EDGE = 3600
 
 
 class Item(NamedTuple):
@@ -59,6 +62,7 @@ class Plan:
     def __init__(self, collect: CollectConfig, parallel: int) -> None:
         self.delays = [int(delay.total_seconds()) for delay in collect.sweeps]
         self.window = max(1, int(collect.window.total_seconds()))
+        self.edge = min(self.window, _EDGE)
         self.interval = max(1, int(collect.interval.total_seconds()))
         self.parallel = max(1, parallel)
         between = [later - sooner for sooner, later in zip(self.delays, self.delays[1:])]
@@ -83,12 +87,12 @@ class Plan:
         position.jobs.append(Job(RANGE, span.start, span.end, min([*begun, span.end]) if begun else span.start))
 
     def catch_up(self, positions: Sequence[Position], now: int) -> list[Position]:
-        """Moves those who are more than a window behind to the live edge; gives those it moved."""
+        """Moves those who are far behind to the live edge; gives those it moved."""
         edge = now - self.delays[0]
-        late = [position for position in positions if edge - position.marks[0] > self.window]
+        late = [position for position in positions if edge - position.marks[0] > self.edge]
         leader = max(positions, key=lambda position: position.marks[0], default=None)
         if leader is None or leader in late:
-            marks = [min(edge - self.window, now - delay) for delay in self.delays]
+            marks = [min(edge - self.edge, now - delay) for delay in self.delays]
         else:
             marks = leader.marks
         for position in late:
@@ -165,8 +169,7 @@ class Plan:
                     job.at = reached
             position.jobs = [job for job in position.jobs if job.kind == BACKFILL or not job.done]
             return
-        for sweep in range(item.sweep, len(self.delays)):
-            if position.marks[sweep] == before and (sweep == item.sweep or reached <= now - self.delays[sweep]):
-                position.marks[sweep] = reached
-            else:
-                break
+        position.marks[item.sweep] = reached
+        for sweep in range(item.sweep + 1, len(self.delays)):
+            if position.marks[sweep] == before:
+                position.marks[sweep] = max(before, min(reached, now - self.delays[sweep]))

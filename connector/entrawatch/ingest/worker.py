@@ -9,9 +9,9 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Optional
 
-from entrawatch.errors import AuthError, DegradedError
+from entrawatch.errors import AuthError, DegradedError, StateError
 from entrawatch.ingest.feed import Feed, Loop, Outlet, Stopped
-from entrawatch.ingest.keys import seconds
+from entrawatch.ingest.keys import at, seconds
 from entrawatch.ingest.plan import Item, Plan
 from entrawatch.ingest.position import RANGE, Frontier, Span
 from entrawatch.ingest.reader import Deserted, Group, Outage, Reader, tell_gap
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("entrawatch.ingest")
 _DAY = 86400
+#: how far a checkpoint may lie ahead of the clock: what clocks differ by, seconds
+_AHEAD = 3600
 
 
 class Worker:
@@ -72,6 +74,11 @@ class Worker:
         backfill = Span(*map(seconds, collect.backfill)) if collect.backfill else None
         for outlet in self._outlets:
             position = self._loop.store.feed(self._config.name, self._stream.name, outlet.sink.name)
+            if position.marks and position.marks[0] > seconds(now) + _AHEAD:
+                raise StateError(
+                    f"{self.name}: the checkpoint lies in the future, {at(position.marks[0]):%Y-%m-%dT%H:%MZ}: a clock "
+                    "is or was wrong; set this machine's clock, or move the state away to begin anew"
+                )
             if self._only is None:
                 self._plan.begin(position, min(start, seconds(now)), backfill)
             else:
@@ -207,7 +214,7 @@ class Worker:
 
     def _forgotten(self, item: Item) -> Optional[Span]:
         """The part of the item, or of the whole job behind it, that is older than the source keeps records."""
-        if item.kind == RANGE:  # a person's explicit wish: the source itself says what it has
+        if item.kind == RANGE or self._stream.snapshot:  # asked for by a person; or kept as long as it is true
             return None
         oldest = seconds(self._loop.clock.now()) - self._stream.retention_days * _DAY
         end = min(oldest, item.end or item.span.end)
