@@ -179,7 +179,9 @@ def read_file(path: Path) -> list[dict[str, Any]]:
     if name.endswith(".gz"):
         return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     if name.endswith(".jsonl"):
-        return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+        *lines, rest = path.read_bytes().split(b"\n")
+        assert rest == b"", "a file ends with a whole line"
+        return [json.loads(line) for line in lines]
     if name.endswith(".json"):
         return list(json.loads(path.read_bytes()))
     if name.endswith(".parquet"):
