@@ -95,7 +95,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it, and tell what there is to see."""
-    from entrawatch.cli import demo_summary, logs
+    from entrawatch.cli import demo_hunt, demo_summary, logs
     from entrawatch.cli.console import out
 
     logs.setup("text", "error", debug=arguments.debug)
@@ -104,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     demo_summary.opening(console)
     story, code = play(arguments)
     demo_summary.closing(console, story, arguments.out)
+    demo_hunt.hunted(console, arguments.out / EVENTS, arguments.out / demo_hunt.REPORT)
+    demo_summary.next_steps(console, arguments.out)
     return code
 
 

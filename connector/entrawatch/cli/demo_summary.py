@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.cli.console import clean, number
 from entrawatch.cli.demo import DATABASE, EVENTS, SPEED
@@ -53,8 +53,9 @@ def opening(console: Console) -> None:
 
 
 def closing(console: Console, story: Story, out: Path) -> None:
-    """What happened, what is in the database, where it is, and what to do next."""
+    """What happened, what is in the database, and where it is."""
     rows, stored = read(out / DATABASE)
+    out = shown or out
     span = f"{story.start:%Y-%m-%d %H:%M} to {story.end:%Y-%m-%d %H:%M} UTC"
     console.print()
     console.print(stream_table(story.tally, f"read, {span}", sink="duckdb"))
@@ -67,6 +68,10 @@ def closing(console: Console, story: Story, out: Path) -> None:
     console.print(
         f"[bold]{out / EVENTS}[/]  the same as JSON lines, in ECS as Elastic's integration has it", soft_wrap=True
     )
+
+
+def next_steps(console: Console, out: Path) -> None:
+    """What a person does now."""
     console.print(
         "\n[cyan]next[/]  with your own tenant: [bold]entrawatch register-app --tenant-id TENANT[/], then README.md\n"
         f"      look inside: [bold]duckdb {out / DATABASE}[/], or any file with [bold]jq[/]\n"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from entrawatch.hunt.findings import Finding
     from entrawatch.hunt.run import Hunt
 
 NAME = "hunt"
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         result = hunt(catalogue, read(arguments.paths), since=since, until=until, progress=told)
     _print(result, arguments.format)
     if arguments.report:
-        _write(arguments.report, result)
+        write_report(arguments.report, result)
         say(f"report: {arguments.report}")
     return _code(result, fail=arguments.fail)
 
@@ -96,28 +97,37 @@ def _print(result: Hunt, form: str) -> None:
 
 
 def findings_table(result: Hunt) -> Table:
-    """The findings, the worst first, as a table for the terminal."""
+    """The findings, the worst first, as a table for the terminal; a line each, times in UTC."""
     from rich.table import Table
     from rich.text import Text
 
-    from entrawatch.cli.console import clean, number
-    from entrawatch.hunt.findings import iso
+    from entrawatch.cli.console import number
 
     records = result.loaded.records
-    title = (
-        f"{len(result.findings)} findings in {number(records['signin'])} sign-ins and {number(records['audit'])} audits"
-    )
-    table = Table(title=title, title_justify="left")
-    for column in ("level", "rule", "from", "until", "about"):
-        table.add_column(column, overflow="fold")
+    read = f"{number(records['signin'])} sign-ins and {number(records['audit'])} audit events"
+    title = f"{len(result.findings)} findings in {read}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("level", "rule", "UTC"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("about", no_wrap=True, overflow="ellipsis")
     for finding in result.findings:
-        about = Text(", ".join(clean(str(value)) for value in finding.keys.values()))
         level = Text(finding.level, _COLOURS[finding.level])
-        table.add_row(level, finding.rule.slug, iso(finding.start), iso(finding.end), about)
+        table.add_row(level, finding.rule.slug, f"{finding.start:%b %d %H:%M}", Text(_about(finding)))
     return table
 
 
-def _write(path: Path, result: Hunt) -> None:
+def _about(finding: Finding) -> str:
+    """Whom and what it concerns, in a few words."""
+    from entrawatch.cli.console import clean
+
+    values = list(dict.fromkeys(entity["value"] for entity in finding.entities()))
+    shown = values or [str(value) for value in finding.keys.values()]
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return clean(", ".join(shown[:3]) + more)
+
+
+def write_report(path: Path, result: Hunt) -> None:
+    """Write the page, whole or not at all."""
     from entrawatch.hunt.report import report
 
     partial = path.with_name(f".{path.name}.part")

@@ -1,0 +1,26 @@
+"""The demo's end: the rules over what was stored, and a page of what they found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+REPORT = "findings.html"
+
+
+def hunted(console: Console, events: Path, page: Path) -> None:
+    """Hunt through the stored events, show the findings, and write the page."""
+    from entrawatch.cli.hunt import findings_table, write_report
+    from entrawatch.hunt.run import hunt
+    from entrawatch.reading import read
+    from entrawatch.rules.shipped import shipped
+
+    result = hunt(shipped(), read([events]))
+    write_report(page, result)
+    console.print()
+    console.print(findings_table(result))
+    console.print(f"[bold]{page}[/]  the same findings to look at: evidence, what to do, ATT&CK", soft_wrap=True)
