@@ -151,6 +151,11 @@ def test_a_record_comes_on_two_pages(emulate: Callable[..., Any], count: int) ->
     assert found == IDS[:5] + IDS[5 - count :]
 
 
+def test_the_last_page_has_no_link_by_which_a_record_could_come_again(emulate: Callable[..., Any]) -> None:
+    with emulate(TEN, faults=[Fault("duplicate")]) as client:
+        assert "@odata.nextLink" not in client.get(AUDITS).json()
+
+
 def test_a_record_is_left_out_once(emulate: Callable[..., Any]) -> None:
     with emulate(TEN, faults=[Fault("omit", count=2, nth=(1,))]) as client:
         short, whole = client.ids(AUDITS), client.ids(AUDITS)

@@ -239,8 +239,8 @@ def test_records_can_be_added_while_it_runs(emulate: Callable[..., Any]) -> None
 
 
 def test_late_arrivals_do_not_shift_a_walk(emulate: Callable[..., Any], clock: MovedClock) -> None:
-    late = audit(99, 0, arrives=NOW + timedelta(seconds=5))
-    with emulate([*(audit(number, number + 1) for number in range(4)), late]) as client:
+    late = [audit(99, 0, arrives=NOW + timedelta(seconds=5)), audit(98, 3.5, arrives=NOW + timedelta(seconds=5))]
+    with emulate([*(audit(number, number + 1) for number in range(4)), *late]) as client:
         pages = client.walk(AUDITS, top="2")
         first = next(pages)
         clock.passed = 10
