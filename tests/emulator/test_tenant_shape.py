@@ -78,7 +78,7 @@ def faults(value: Any, kind: str, where: str) -> Iterator[str]:
         if not plain(value, kind):
             yield f"{where}: {value!r} is no {kind}"
     elif "" in types().get(kind, {}):
-        yield from (f"{where}: {part!r} is none of {kind}" for part in value.split(",") if not known(part, kind))
+        yield from (f"{where}: {part!r} is none of {kind}" for part in str(value).split(",") if not known(part, kind))
     else:
         yield from object_faults(value, kind, where)
 
