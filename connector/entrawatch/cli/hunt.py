@@ -106,12 +106,12 @@ def findings_table(result: Hunt) -> Table:
     records = result.loaded.records
     read = f"{number(records['signin'])} sign-ins and {number(records['audit'])} audit events"
     title = f"{len(result.findings)} findings in {read}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in ("level", "rule", "UTC"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("about", no_wrap=True, overflow="ellipsis")
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=True)
+    for column, width in (("level", 8), ("rule", 33), ("UTC", 12)):
+        table.add_column(column, no_wrap=True, min_width=width, overflow="ellipsis")
+    table.add_column("about", no_wrap=True, overflow="ellipsis", ratio=1)
     for finding in result.findings:
-        level = Text(finding.level, _COLOURS[finding.level])
+        level = Text(finding.level.replace("informational", "info"), _COLOURS[finding.level])
         table.add_row(level, finding.rule.slug, f"{finding.start:%b %d %H:%M}", Text(_about(finding)))
     return table
 
