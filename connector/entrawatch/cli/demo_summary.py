@@ -52,8 +52,11 @@ def opening(console: Console) -> None:
     )
 
 
-def closing(console: Console, story: Story, out: Path) -> None:
-    """What happened, what is in the database, and where it is."""
+def closing(console: Console, story: Story, out: Path, shown: Optional[Path] = None) -> None:
+    """What happened, what is in the database, and where it is.
+
+    :param shown: the folder's name on the screen, where that is to be another.
+    """
     rows, stored = read(out / DATABASE)
     out = shown or out
     span = f"{story.start:%Y-%m-%d %H:%M} to {story.end:%Y-%m-%d %H:%M} UTC"
