@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: seconds between two questions for acknowledgements: the first pause, its growth, the longest (Splunk suggests 10)
 _FIRST, _GROWTH, _LONGEST = 0.1, 1.6, 10.0
+#: seconds acknowledgements may still take once the run is to stop: a batch given up then would come twice
+_GRACE = 5.0
 #: failed writes whose acknowledgements may still come
 _LATE = 8
 #: events of failed writes that are remembered as stored (about 100 bytes each)
@@ -69,6 +71,7 @@ class Delivery:
         self._observer = observer
         self._clock = clock
         self._stop = stop
+        self._stopped: Optional[float] = None
         # Whether the token acknowledges: None until an answer has told.
         self._acknowledges: Optional[bool] = False if options["acknowledge"] == "never" else None
         self.start()
@@ -172,7 +175,7 @@ class Delivery:
         while self.awaiting:
             self._ask()
             if self.awaiting:
-                self._wait(pause, deadline)
+                deadline = self._wait(pause, deadline)
                 pause = min(pause * _GROWTH, _LONGEST)
 
     def _ask(self) -> None:
@@ -183,14 +186,20 @@ class Delivery:
         for ack_id in done:
             self.stored += self.awaiting.pop(ack_id)
 
-    def _wait(self, pause: float, deadline: float) -> None:
+    def _wait(self, pause: float, deadline: float) -> float:
+        """Pause, and say until when to go on asking: not much longer once the run is to stop."""
         stopped = self._stop is not None and self._stop.is_set()
-        if stopped or self._clock.monotonic() >= deadline:
+        now = self._clock.monotonic()
+        if stopped:
+            self._stopped = now if self._stopped is None else self._stopped
+            deadline = min(deadline, self._stopped + _GRACE)
+        if now >= deadline:
             raise SinkUnavailableError(
                 f"sink {self._client.name}: {self._client.base} has not acknowledged {len(self.awaiting)} requests "
                 + ("before the stop" if stopped else f"within {self._options['acknowledge_seconds']:g} s")
             )
-        self._clock.sleep(min(pause, max(0.0, deadline - self._clock.monotonic())), self._stop)
+        self._clock.sleep(min(pause, deadline - now), None if stopped else self._stop)
+        return deadline
 
 
 class Carried:
