@@ -133,6 +133,22 @@ def test_a_line_a_crash_left_torn_is_cut_off(tmp_path: Path) -> None:
         assert [entry["item"] for entry in kept(path)] == ["whole", "next"]
 
 
+@pytest.mark.parametrize("how", ["moved", "replaced", "deleted"])
+def test_what_comes_after_the_file_was_taken_away_goes_to_a_new_one(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "dead.jsonl"
+    letter = DeadLetter(path)
+    letter.keep("first", "r", "w")
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.rename(tmp_path / "looked-at.jsonl")
+    if how == "replaced":
+        path.write_bytes(b'{"item": "theirs"}\n')
+    letter.keep("second", "r", "w")
+    letter.close()
+    assert [entry["item"] for entry in kept(path)] == [*(["theirs"] if how == "replaced" else []), "second"]
+
+
 def test_a_place_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="dead letter"):

@@ -77,6 +77,8 @@ class DeadLetter:
             return jsontext.dumps({**entry, "item": text}) + b"\n"
 
     def _append(self, line: bytes) -> None:
+        if self._moved():
+            self._release()
         handle = self._open()
         before = os.fstat(handle).st_size
         if before and before + len(line) > self._most_bytes:
@@ -96,6 +98,13 @@ class DeadLetter:
             _mend(self._handle)
             _sync_folder(self.path.parent)
         return self._handle
+
+    def _moved(self) -> bool:
+        """Whether a person has moved or deleted the file that is open, as they are told to once they have read it."""
+        try:
+            return self._handle is not None and not os.path.samestat(os.fstat(self._handle), os.stat(self.path))
+        except FileNotFoundError:
+            return True
 
     def _rotate(self) -> None:
         taken = [number for number in range(1, self._most_files) if self._numbered(number).exists()]

@@ -39,8 +39,9 @@ _REFUSALS = (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryE
 class FilesSink:
     """Events to files in one folder.
 
-    What `write` returned for is on the disk, in a part (`NAME.part`) that becomes the file when it is full, old, or the
-    sink is closed. A batch that failed in the middle, or was cut off by a crash, leaves nothing behind.
+    What `write` returned for is on the disk, in a part (`NAME.part`) that becomes the file with the first write after
+    it is full or old, and when the sink is closed. A batch that failed in the middle, or was cut off by a crash, leaves
+    nothing behind.
     """
 
     deduplicates = False
