@@ -87,12 +87,12 @@ def company(path: Path, sinks: list[FakeSink]) -> Rig:
 
 
 def kill_everywhere(
-    monkeypatch: pytest.MonkeyPatch, path: Path, make: Callable[[], list[FakeSink]], judge: Any
+    monkeypatch: pytest.MonkeyPatch, path: Path, make: Callable[[], list[FakeSink]], judge: Any, every: int = 1
 ) -> list[str]:
     """A life for every touch there is; `judge` looks at what is left after two more lives."""
     number, places, alive = 0, [], False
     while not alive:
-        number += 1
+        number += every
         (path / str(number)).mkdir()
         rig = company(path / str(number), make())
         bomb = Bomb(number)
@@ -122,10 +122,14 @@ def test_nothing_is_lost_or_doubled_wherever_the_process_dies(tmp_path: Path, mo
     assert len(places) > 60
 
 
-def test_two_sinks_that_share_a_read_each_get_everything_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kill_everywhere(
-        monkeypatch, tmp_path, lambda: [FakeSink("one"), FakeSink("two")], lambda rig: rig.expect_complete_but("bad")
-    )
+@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_two_sinks_that_share_a_read_each_get_everything_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    def judge(rig: Rig) -> None:
+        rig.expect_complete_but("bad")
+
+    kill_everywhere(monkeypatch, tmp_path, lambda: [FakeSink("one"), FakeSink("two")], judge, every)
 
 
 def test_a_sink_that_cannot_deduplicate_sees_at_most_one_batch_twice(

@@ -31,6 +31,8 @@ class Tenant:
 
     def __init__(self) -> None:
         self.rest = Rest()
+        #: why no stream of it is tried again in this run; "" while they are
+        self.refused = ""
         self._first_reads = 0
         self._idle = threading.Condition()
 

@@ -99,6 +99,9 @@ class Worker:
         present = seconds(self._loop.clock.now())
         while not self.failed and any(not feed.outlet.refused for feed in self._feeds):
             self._loop.check()
+            if self._tenant.refused:
+                self.failed = self._tenant.refused
+                return
             now = present if self._once else seconds(self._loop.clock.now())
             item = self._next(now)
             if item is not None:
@@ -187,11 +190,11 @@ class Worker:
             store.save(feed.position for feed in moved)
         for feed in moved:
             position = feed.position
+            behind = sum(job.end - job.at for job in position.jobs)
+            self._loop.observer.gauge("backlog_seconds", behind, **feed.labels)
             if not position.marks:
                 continue  # only ranges were ever asked for: they stay known, so that asking again gives what is new
             self._loop.observer.gauge("watermark_age_seconds", now - position.marks[0], **feed.labels)
-            behind = sum(job.end - job.at for job in position.jobs)
-            self._loop.observer.gauge("backlog_seconds", behind, **feed.labels)
             if item.sweep is None or item.sweep == len(position.marks) - 1:
                 horizon = position.marks[-1] - self._loop.policy.margin
                 keep = [Span(job.at, job.end) for job in position.jobs]
@@ -281,7 +284,7 @@ class Worker:
         rest.until = self._loop.clock.monotonic() + policy.wait(rest.failures, policy.degraded_limit, policy.auth_pause)
         _LOG.error("%s: all streams of the tenant wait: %s", self.name, reason)
         if self._once:
-            self.failed = reason
+            self.failed = self._tenant.refused = reason
 
 
 def _short(delay: int) -> str:
