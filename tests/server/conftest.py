@@ -11,7 +11,7 @@ import pytest
 from entrawatch.config.model import SinkConfig
 from entrawatch.sinks import build
 
-from .node import NEEDS, SearchServer, install, missing_tool
+from .node import SearchServer, install, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +21,9 @@ _NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchServer]:
-    missing = missing_tool()
-    if missing:
-        pytest.exit(NEEDS.format(missing=missing), returncode=2)
+    fault = unmet()
+    if fault:
+        pytest.exit(fault, returncode=2)
     folder = tmp_path_factory.mktemp("search-server")
     install(folder / "home")
     node = SearchServer(folder / "home", folder / "data")
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchServer]:
 def client(server: SearchServer) -> Iterator[Any]:
     from elasticsearch import Elasticsearch
 
-    with Elasticsearch(server.url) as made:
+    with Elasticsearch(server.url, request_timeout=60) as made:
         yield made
 
 

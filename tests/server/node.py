@@ -23,9 +23,11 @@ HERE = Path(__file__).parent
 CACHE = HERE.parent.parent / ".cache" / "search-server"
 TOOLS = ("mvn", "java", "javac", "jar")
 NEEDS = (
-    "the search server needs Maven and a JDK of 17 or later, {missing} is missing; "
-    "on Debian or Ubuntu: apt-get install maven openjdk-17-jdk-headless"
+    "the search server needs Maven and a JDK of version 17 to 24: {fault}; "
+    "on Debian or Ubuntu: apt-get install maven openjdk-17-jdk-headless (or openjdk-21-jdk-headless)"
 )
+#: what Elasticsearch 8.19 is supported on; on 25 it starts, and then hangs
+JAVA = range(17, 25)
 #: module → which of the jars are its own, its plugin class, the modules it extends
 MODULES = {
     "transport-netty4": ("netty-|transport-netty4", "org.elasticsearch.transport.netty4.Netty4Plugin", ""),
@@ -46,9 +48,14 @@ has.native.controller=false
 """
 
 
-def missing_tool() -> Optional[str]:
-    """The first tool that is not installed."""
-    return next((tool for tool in TOOLS if shutil.which(tool) is None), None)
+def unmet() -> str:
+    """What is missing on this machine, in words with what to do; "" where nothing is."""
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if absent:
+        return NEEDS.format(fault=f"{', '.join(absent)} missing")
+    told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr
+    found = re.search(r'version "(\d+)', told)
+    return "" if found and int(found[1]) in JAVA else NEEDS.format(fault=f"java is {told.splitlines()[0]}")
 
 
 def _run(*command: object, cwd: Optional[Path] = None) -> None:
