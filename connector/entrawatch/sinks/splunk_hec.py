@@ -39,7 +39,9 @@ OPTIONS: Mapping[str, Option] = {
     ),
     "acknowledge_seconds": Option("float", "how long an acknowledgement may take", default=180.0, least=0),
     "batch_events": Option("int", "events in one request", default=1000, least=1),
-    # HEC's own limit (limits.conf, max_content_length) is 800 MB on Splunk Enterprise and 1 MB on Splunk Cloud.
+    # limits.conf, [http_input] max_content_length: 838860800 today, 1000000 in older versions
+    # (https://github.com/open-telemetry/opentelemetry-collector-contrib/issues/9983,
+    # https://github.com/fuyufjh/splunk-hec-go/issues/7): a body of this size is taken by all.
     "batch_bytes": Option("int", "bytes in one request before compression", default=1_000_000, least=1),
     "compress": Option("bool", "send gzip", default=True),
     "timeout_seconds": Option("float", "how long one request may take", default=60.0, least=1),
