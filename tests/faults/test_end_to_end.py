@@ -139,14 +139,17 @@ class Life:
 
 def newest_of(events: list[dict[str, Any]]) -> tuple[dict[Key, Any], dict[Any, int]]:
     """(stream, id) → record of its highest revision; and what came twice."""
-    best: dict[Key, tuple[int, Any]] = {}
+    best: dict[Key, tuple[tuple[int, str], Any]] = {}
     counts: Counter[Any] = Counter()
     for event in events:
         entra, record = event["entra"], json.loads(event["event"]["original"])
         key, revision = (entra["stream"], record["id"]), entra["revision"]
         counts[key, revision] += 1
-        best[key] = max(best.get(key, (0, None)), (revision, record), key=lambda pair: pair[0])
-    return {key: record for key, (_, record) in best.items()}, {key: n for key, n in counts.items() if n > 1}
+        rank = revision, record[STREAMS[key[0]].time_field]
+        best[key] = max(best.get(key, ((0, ""), None)), (rank, record), key=lambda pair: pair[0])
+    # Not of streams whose records move: what can go twice there is a test of its own, test_moving_records.py.
+    doubled = {key: n for key, n in counts.items() if n > 1 and not STREAMS[key[0][0]].moves}
+    return {key: record for key, (_, record) in best.items()}, doubled
 
 
 def files_events(folder: Path) -> list[dict[str, Any]]:
