@@ -26,6 +26,26 @@ except ImportError:  # pragma: no cover - the runtime tests run without it
 
 #: templates kept for one list of keys, and lists of keys kept
 _TEMPLATES, _SPLITS = 2048, 64
+#: where templates were made more often than used, how many times that many records are then read without
+_REST = 16
+
+
+class Tally:
+    """Whether keeping templates pays for a list of keys.
+
+    :param used: records since the start that a kept template served.
+    :param rest: records still to be read without.
+    """
+
+    __slots__ = ("rest", "used")
+
+    def __init__(self) -> None:
+        self.used = self.rest = 0
+
+    def begin(self) -> None:
+        """The templates were thrown away: begin anew, at once or after a rest."""
+        self.rest = 0 if self.used > _TEMPLATES else _REST * _TEMPLATES
+        self.used = 0
 
 
 def _binary(value: Any) -> Optional[bytes]:
@@ -70,6 +90,7 @@ class Split(NamedTuple):
     own: tuple[Own, ...]
     lost: tuple[str, ...]
     templates: dict[bytes, Template]
+    tally: Tally
 
 
 class Template(NamedTuple):
@@ -90,7 +111,7 @@ class Templated:
     def __init__(self, converter: Converter, own: frozenset[str]) -> None:
         self._converter = converter
         self._own = own
-        self._last = Split((), (), dict, (), (), {})
+        self._last = Split((), (), dict, (), (), {}, Tally())
         self._splits: dict[tuple[str, ...], Split] = {}
 
     def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -99,8 +120,7 @@ class Templated:
         split = self._last
         if split.keys != keys:
             self._last = split = self._splits.get(keys) or self._learn(keys)
-        text = content(split.shared(record))
-        template = (text and split.templates.get(text)) or self._make(split, record, text)
+        template = self._template(split, record)
         out = template.values.copy()
         _fill(out, split.own, record, unfit)
         if template.unfit:
@@ -109,6 +129,18 @@ class Templated:
             unfit[key] = shown(record[key])
         return out, template.kept
 
+    def _template(self, split: Split, record: dict[str, Any]) -> Template:
+        tally = split.tally
+        if tally.rest:
+            tally.rest -= 1
+            return self._make(split, record, None)
+        text = content(split.shared(record))
+        template = split.templates.get(text) if text else None
+        if template is None:
+            return self._make(split, record, text)
+        tally.used += 1
+        return template
+
     def _make(self, split: Split, record: dict[str, Any], text: Optional[bytes]) -> Template:
         odd: dict[str, str] = {}
         values = self._converter({key: record[key] for key in split.shared_keys}, odd)
@@ -116,6 +148,7 @@ class Templated:
         if text:
             if len(split.templates) >= _TEMPLATES:
                 split.templates.clear()
+                split.tally.begin()
             split.templates[text] = template
         return template
 
@@ -131,7 +164,7 @@ class Templated:
         if len(self._splits) >= _SPLITS:
             self._splits.clear()
         getter = itemgetter(*shared) if shared else dict
-        self._splits[keys] = split = Split(keys, shared, getter, tuple(own), lost, {})
+        self._splits[keys] = split = Split(keys, shared, getter, tuple(own), lost, {}, Tally())
         return split
 
 
