@@ -1,0 +1,107 @@
+"""Commands as a person gives them: in this process or as a process of its own, and an emulator to give them to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from entrawatch.cli import logs
+from entrawatch.cli.emulate import config_of
+from entrawatch.cli.main import main
+from entrawatch.emulator.server import Emulator
+from entrawatch.emulator.tenant import TenantOptions, generate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line on standard error."""
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    """What one test hides and where it logs is no concern of the next."""
+    import logging
+
+    known, handlers, level = set(logs._known), list(logging.root.handlers), logging.root.level
+    yield
+    logs._known.clear()
+    logs._known.update(known)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Done]:
+    def run(*argv: object) -> Done:
+        code = main([str(word) for word in argv])
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return Done(code, out.decode(), err.decode())
+
+    return run
+
+
+_started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays() -> Iterator[None]:
+    """What a test started ends with it, also when it failed."""
+    yield
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe and not pipe.closed:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+    _started.clear()
+
+
+def start(*argv: object, **options: Any) -> subprocess.Popen[str]:
+    """A command as a process of its own."""
+    command = [sys.executable, "-m", "entrawatch.cli.main", *(str(word) for word in argv)]
+    env = {**os.environ, **options.pop("env", {})}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    _started.append(subprocess.Popen(command, text=True, env=env, **pipes))
+    return _started[-1]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    company = generate(TenantOptions(users=5, start=now - timedelta(hours=3), end=now, scenarios="none"))
+    with Emulator(company, throttle=False) as running:
+        yield running
+
+
+@pytest.fixture
+def config(emulator: Emulator, tmp_path: Path) -> Path:
+    """A configuration that reads two quick streams of the emulator into files."""
+    path = tmp_path / "c.yml"
+    text = config_of(emulator) + "streams: [interactive, directory_audits]\ncollect: {start: 2h, window: 1d}\n"
+    path.write_text(text, encoding="utf-8")
+    return path
