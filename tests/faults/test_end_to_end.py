@@ -147,8 +147,8 @@ def newest_of(events: list[dict[str, Any]]) -> tuple[dict[Key, Any], dict[Any, i
         counts[key, revision] += 1
         rank = revision, record[STREAMS[key[0]].time_field]
         best[key] = max(best.get(key, ((0, ""), None)), (rank, record), key=lambda pair: pair[0])
-    # Not of streams whose records move: what can go twice there is a test of its own, test_moving_records.py.
-    doubled = {key: n for key, n in counts.items() if n > 1 and not STREAMS[key[0][0]].moves}
+    # Not of snapshots: each of their states is a record of its own, and its first revision is number 1.
+    doubled = {key: n for key, n in counts.items() if n > 1 and not STREAMS[key[0][0]].snapshot}
     return {key: record for key, (_, record) in best.items()}, doubled
 
 

@@ -155,15 +155,20 @@ class Reader:
         with closing(_generator(self._source.read(self._stream, window(*span)))) as pages:
             for page in pages:
                 deliveries = self._offer(deliveries, prepare(page, self._stream), span.end)
+                if self._stream.moves:  # a record that waits here must not be overtaken by its own later state
+                    deliveries = self._flush(deliveries, span.end)
                 self._group.feeds()
                 self._loop.check()
                 self._between()
-        deliveries = [one for one in deliveries if self._served(one, lambda one: one.flush(span.end))]
+        deliveries = self._flush(deliveries, span.end)
         self._group.finish(span, [one.feed for one in deliveries])
         self._group.feeds()
 
     def _offer(self, deliveries: list[Delivery], records: list[Prepared], time: int) -> list[Delivery]:
         return [one for one in deliveries if self._served(one, lambda one: one.offer(records, time))]
+
+    def _flush(self, deliveries: list[Delivery], time: int) -> list[Delivery]:
+        return [one for one in deliveries if self._served(one, lambda one: one.flush(time))]
 
     def _served(self, delivery: Delivery, act: Callable[[Delivery], None]) -> bool:
         try:
