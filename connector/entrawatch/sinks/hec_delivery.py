@@ -46,11 +46,12 @@ def batches(items: Sequence[Item], most: int, most_bytes: int) -> Iterator[list[
     batch: list[Item] = []
     size = 0
     for item in items:
-        if batch and (len(batch) >= most or size + len(item.payload) > most_bytes):
+        length = len(item.payload)
+        if batch and (len(batch) >= most or size + length > most_bytes):
             yield batch
             batch, size = [], 0
         batch.append(item)
-        size += len(item.payload)
+        size += length
     if batch:
         yield batch
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Optional
@@ -39,9 +38,15 @@ def epoch(event: Event) -> Optional[float]:
     text = event.get("@timestamp")
     if isinstance(text, str) and len(text) == 24 and text.endswith("Z"):
         # The normaliser's form, and a shorter way for it: this is done for every event.
-        with suppress(ValueError):
+        try:
             return datetime.fromisoformat(f"{text[:23]}+00:00").timestamp()
-    ticks = times.ticks(text)
+        except ValueError:
+            return _any_form(event)
+    return _any_form(event)
+
+
+def _any_form(event: Event) -> Optional[float]:
+    ticks = times.ticks(event.get("@timestamp"))
     if ticks is None:
         ticks = times.ticks(event.get("time"))
     return None if ticks is None else ticks // 10_000 / 1000

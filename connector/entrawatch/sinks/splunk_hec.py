@@ -131,5 +131,5 @@ class SplunkHecSink:
             head = self._heads[sourcetype] = jsontext.dumps({**self._fixed, "sourcetype": sourcetype})[:-1]
         at = epoch(event)
         # Without `time` Splunk takes the moment of arrival.
-        time = b"" if at is None else b',"time":%.3f' % at
-        return b"".join((head, time, b',"event":', encode(event), b"}"))
+        middle = b',"event":' if at is None else b',"time":%.3f,"event":' % at
+        return b"%b%b%b}" % (head, middle, encode(event))
