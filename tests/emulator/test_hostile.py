@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +101,15 @@ def test_a_connection_that_says_nothing_does_not_hold_up_the_stop() -> None:
     for connection in silent:
         connection.close()
     assert set(threading.enumerate()) <= before
+
+
+def test_connections_that_ended_are_forgotten(client: Client) -> None:
+    for _ in range(5):
+        raw(client, b"GET / HTTP/1.1\r\n" + HEAD + b"\r\n")
+    deadline = time.monotonic() + 5
+    while len(client.emulator._server._open) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(client.emulator._server._open) <= 1
 
 
 def test_only_loopback_listens(client: Client) -> None:
