@@ -91,6 +91,11 @@ def test_each_usage_fault_is_one_line_and_code_2(
         (SinkRefusedError("two\nlines\x1b[2J"), 3, "entrawatch: two"),
         (OSError(28, "No space left on device", "out.jsonl"), 3, "entrawatch: out.jsonl: No space left on device"),
         (ZeroDivisionError("odd"), 3, "entrawatch: internal error (ZeroDivisionError: odd); run it again with --debug"),
+        (
+            ModuleNotFoundError("x", name="duckdb"),
+            2,
+            "entrawatch: needs the package duckdb, which is not installed; pip",
+        ),
         (KeyboardInterrupt(), 130, "entrawatch: interrupted"),
         (ValueError("Bearer abcdefghijklmnop"), 3, "entrawatch: internal error (ValueError: Bearer [hidden])"),
     ],

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: the commands' modules, in the order `--help` lists them
-COMMANDS = ("demo", "fetch", "run", "normalize", "doctor", "register", "setup", "emulate", "simulate")
-INTERRUPTED, BROKEN_PIPE, FAILED = 130, 141, 3
+COMMANDS = ("demo", "fetch", "run", "normalize", "hunt", "rules", "doctor", "register", "setup", "emulate", "simulate")
+USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 3, 130, 141
 _ABOUT = "Entra ID sign-in, audit and risk logs to Splunk, Elasticsearch and files, losing nothing."
 _END = """\
 start here:
@@ -92,6 +92,9 @@ def _ended(error: BaseException) -> int:
         # Python would complain once more when it flushes at the end: there is nothing left to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("entrawatch"):
+        say(f"entrawatch: needs the package {error.name}, which is not installed; pip install 'entrawatch[all]'")
+        return USAGE
     if isinstance(error, OSError):
         say(f"entrawatch: {_safe(f'{error.filename or error.__class__.__name__}: {error.strerror or error}')}")
         return FAILED
