@@ -164,7 +164,6 @@ _ONLY = {
 
 def _columns(family: str) -> tuple[dict[str, str], dict[str, str]]:
     properties = {column: name for column, name in _top(family).items() if not name.startswith("envelope.")}
-    properties.pop("ResourceId", None)  # the diagnostic setting's resource; the sign-in's stands in ResourceIdentity
     return properties, {**_AROUND, **_ONLY.get(family, {})}
 
 
