@@ -1,6 +1,6 @@
 """Shipping to HEC: the sink (wrap, serialise, batch, compress, judge each answer) against a bare requests loop that
 serialises and posts documents wrapped beforehand. Goal: at least 0.8 of the bare loop's events a second with gzip,
-which is what the sink sends by default; without it the loop has next to nothing to do, and the ratio is for information.
+which is what the sink sends by default; without it the loop has next to nothing to do, and its ratio is only told.
 
 The server stands in a process of its own, reads each body to its end and says "Success". What is counted is the
 client's CPU time: on a busy machine the wait for the server's turn would drown the difference.
