@@ -28,7 +28,7 @@ NAME = "demo"
 HELP = "See it work: an emulated tenant is fetched, normalised, stored and summarised."
 EXAMPLES = """\
   entrawatch demo
-  entrawatch demo --users 500 --out /tmp/demo
+  entrawatch demo --users 500 --out bigger
 """
 #: seconds of the demo's clock in one of ours: Graph's limits are kept, in an eighth of the time
 SPEED = 8.0
