@@ -37,14 +37,26 @@ class Column:
 
     def value(self, event: Event) -> Any:
         """What the event has there: None where it is absent, a list for a list column."""
-        found = [value for value in _walk(event, self.path) if value is not None and value != ""]
-        if self.many:
-            return [_as_text(value) for value in found]
-        return found[0] if found else None
+        if self.many or "*" in self.path:
+            return self._values(event)
+        at: Any = event
+        for part in self.path:
+            if type(at) is not dict:
+                return next(iter(_present(at, self.path)), None) if type(at) is list else None
+            at = at.get(part)
+        return None if at == "" else at
+
+    def _values(self, event: Event) -> Any:
+        found = _present(event, self.path)
+        return [_as_text(value) for value in found] if self.many else next(iter(found), None)
 
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
+
+
+def _present(value: Any, path: tuple[str, ...]) -> list[Any]:
+    return [found for found in _walk(value, path) if found is not None and found != ""]
 
 
 def _walk(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
