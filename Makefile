@@ -17,7 +17,8 @@ demo: $(STAMP)  ## emulated tenant → HTTPS → normalise → store → summary
 	$(BIN)/entrawatch demo
 
 test: $(STAMP)  ## every test, then the runtime rooms on Splunk's interpreters
-	$(BIN)/python -m pytest -n auto
+	tests/install_system_packages.sh
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 	$(MAKE) py39 py313
 
 lint: $(STAMP)

@@ -107,7 +107,7 @@ AUTH_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 COLLECT: dict[str, Key] = {
     "interval": Key("duration", "Pause between two passes over a stream (default 1m).", least=timedelta(seconds=5)),
     "window": Key(
-        "duration", "Longest window asked at once (default 1h).", least=timedelta(minutes=1), most=timedelta(days=7)
+        "duration", "Longest window asked at once (default 6h).", least=timedelta(minutes=1), most=timedelta(days=7)
     ),
     "sweeps": Key("sweeps", "How long after a window's end it is read, shortest first (default 2m, 15m, 2h, 24h)."),
     "start": Key("start", "Where to begin without a checkpoint: a time with Z, or how long ago (default 1d)."),

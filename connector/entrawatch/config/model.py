@@ -98,7 +98,7 @@ class CollectConfig:
     """
 
     interval: timedelta = timedelta(minutes=1)
-    window: timedelta = timedelta(hours=1)
+    window: timedelta = timedelta(hours=6)
     sweeps: tuple[timedelta, ...] = (
         timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=2), timedelta(hours=24),
     )  # fmt: skip
