@@ -126,7 +126,8 @@ def test_a_changed_record_goes_out_again(tmp_path: Path) -> None:
 
 def test_a_record_that_arrives_739_seconds_late_is_read(tmp_path: Path) -> None:
     """The measured case that a back-off of 420 s loses; and one of twenty hours."""
-    rig = Rig(tmp_path, config=tenant(start=ago(minutes=5), interval=timedelta(minutes=10)))
+    config = tenant(start=ago(minutes=5), interval=timedelta(minutes=10), window=timedelta(hours=6))
+    rig = Rig(tmp_path, config=config)
     rig.world.add("mfa", NOON, arrives=NOON + timedelta(seconds=739))
     rig.world.add("later", NOON, arrives=NOON + timedelta(hours=20))
     rig.run(hours=26)

@@ -235,7 +235,7 @@ class Counts:
 
 
 def tenant(name: str = "acme", streams: tuple[str, ...] = (AUDITS.name,), **collect: Any) -> TenantConfig:
-    values: dict[str, Any] = {"parallel": 1, "start": timedelta(hours=6), **collect}
+    values: dict[str, Any] = {"parallel": 1, "start": timedelta(hours=6), "window": timedelta(hours=1), **collect}
     return TenantConfig(name, f"{name}.example", "app", AuthConfig(), collect=CollectConfig(**values), streams=streams)
 
 

@@ -5,7 +5,7 @@ Order of precedence:
 1. *First reads*: the live edge, `sweeps[0]` behind the present. Of several sinks the one that is furthest goes first,
    so that one which fell behind holds nobody up.
 2. *Sweeps*: the later re-reads, the shortest delay first, each saved up into ranges of a quarter of its delay (never
-   longer than a window), so that a day's re-reads cost few requests. What is read late counts for every longer sweep
+   longer than an hour), so that a day's re-reads cost few requests. What is read late counts for every longer sweep
    that stands at the same point, as far as that is due.
 3. *Leftover*: holes, then the backfill, in slices of a few windows, with a look at 1 and 2 between slices.
 
@@ -66,7 +66,7 @@ class Plan:
         self.interval = max(1, int(collect.interval.total_seconds()))
         self.parallel = max(1, parallel)
         between = [later - sooner for sooner, later in zip(self.delays, self.delays[1:])]
-        self.steps = [self.interval, *(max(self.interval, min(self.window, gap // 4)) for gap in between)]
+        self.steps = [self.interval, *(max(self.interval, min(self.edge, gap // 4)) for gap in between)]
 
     def begin(self, position: Position, start: int, backfill: Optional[Span]) -> None:
         """Gives a new feed its watermarks, and an old one as many as there are sweeps now, and the backfill."""
