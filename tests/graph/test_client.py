@@ -18,6 +18,7 @@ from entrawatch.clock import SystemClock
 from entrawatch.graph import policy
 from entrawatch.graph.budget import UNLIMITED, Budgets
 from entrawatch.graph.client import GraphClient
+from entrawatch.graph.paging import walk
 from entrawatch.schema.streams import STREAMS
 
 ASK = policy.Ask("non_interactive", stream=STREAMS["non_interactive"], start=NOW - timedelta(days=1))
@@ -223,7 +224,24 @@ def test_a_redirect_on_the_same_host_is_followed(client: GraphClient, server: An
     assert [seen.path for seen in server.requests] == ["/x", "/beta/moved"]
 
 
-@pytest.mark.parametrize("location", ["https://127.0.0.1:{port}/y", "http://localhost:{port}/y", "//evil.example/y"])
+#: places the token must not go to; with the backslash, Python's parser reads localhost and requests reads 127.0.0.1
+ELSEWHERE = [
+    "https://127.0.0.1:{port}/y", "http://localhost:{port}/y", "//evil.example/y", "https://localhost:1/y",
+    "https://127.0.0.1:{port}\\@localhost:{port}/y", "https://localhost:{port}@127.0.0.1:{port}/y",
+    "https://user:pass@localhost:{port}/y", "https://localhost:x/y",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", ELSEWHERE)
+def test_a_next_link_elsewhere_never_gets_the_token(client: GraphClient, server: Any, link: str) -> None:
+    port = server.url.rpartition(":")[2]
+    server.otherwise = lambda seen: page([], link.format(port=port))
+    with pytest.raises(errors.DegradedError, match="not sent"):
+        list(walk(client, server.url + "/x", ASK))
+    assert [seen.path for seen in server.requests] == ["/x"]
+
+
+@pytest.mark.parametrize("location", ELSEWHERE)
 def test_a_redirect_elsewhere_never_gets_the_token(client: GraphClient, server: Any, location: str) -> None:
     port = server.url.rpartition(":")[2]
     server.otherwise = lambda seen: Answer(302, b"", {"Location": location.format(port=port)})

@@ -95,10 +95,14 @@ class GraphClient:
             session.close()
 
     def same_host(self, url: str) -> bool:
-        """Whether a URL is on the configured Graph's origin, so that the token may go there."""
+        """Whether a URL is on the configured Graph's origin, so that the token may go there.
+
+        Judged as requests will send it: its parser ends a host at a backslash where Python's own does not, and of
+        `https://other\\@graph` they would name different hosts.
+        """
         try:
-            return clouds.origin(url) == self._origin
-        except ValueError:
+            return clouds.origin(str(requests.Request("GET", url).prepare().url)) == self._origin
+        except ValueError:  # what requests cannot send is one, too
             return False
 
     def page(self, url: str, ask: Ask) -> dict[str, Any]:

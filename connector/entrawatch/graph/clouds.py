@@ -38,9 +38,11 @@ CLOUDS: dict[str, Cloud] = {
 def origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port of a URL: what a token may be sent to.
 
-    :raises ValueError: the URL has a port that is no number.
+    :raises ValueError: the URL has a port that is no number, or a user in it: requests would send that for the token.
     """
     parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError("a user in the URL")
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
