@@ -199,9 +199,19 @@ class Reader:
 
     def _stubborn(self, span: Span, error: SourceError) -> None:
         """A window that cannot be made smaller and still fails: an outage, or a gap?"""
-        if not self._answers(span):
-            raise Outage(str(error)) from error
-        self._gap(span, f"the source fails for this range alone: {error}")
+        # Throttling says nothing of the range. And an outage may end between the last try and the question whether the
+        # source answers: only what fails once more while its neighbours are answered is a gap.
+        for _ in range(self._loop.policy.half_tries):
+            if isinstance(error, ThrottledError) or not self._answers(span):
+                raise Outage(str(error)) from error
+            try:
+                return self._walk(span)
+            except (UnreachableRangeError, DegradedError, AuthError):
+                raise
+            except SourceError as again:
+                self._note(again)
+                error = again
+        return self._gap(span, f"the source fails for this range alone: {error}")
 
     def _answers(self, span: Span) -> bool:
         latest = seconds(self._loop.clock.now()) - 1
