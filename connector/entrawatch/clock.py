@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
-if TYPE_CHECKING:
-    import threading
+#: seconds; the system refuses to wait longer
+_LONGEST = threading.TIMEOUT_MAX
 
 
 class SystemClock:
@@ -23,7 +24,8 @@ class SystemClock:
 
     def sleep(self, seconds: float, until: Optional[threading.Event] = None) -> None:
         """Wait; end early when `until` is set."""
+        seconds = min(max(0.0, seconds), _LONGEST)
         if until is None:
-            time.sleep(max(0.0, seconds))
+            time.sleep(seconds)
         else:
-            until.wait(max(0.0, seconds))
+            until.wait(seconds)

@@ -186,6 +186,14 @@ def test_a_pause_longer_than_five_minutes_is_left_to_the_loop(client: GraphClien
     assert clock.passed == 0
 
 
+@pytest.mark.parametrize("asked", ["999999999", "99999999999999", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_pause_of_years_is_believed(client: GraphClient, server: Any, asked: str) -> None:
+    server.otherwise = lambda seen: error(429, "TooManyRequests", Retry_After=asked)
+    with pytest.raises(errors.ThrottledError) as caught:
+        client.page(server.url + "/x", ASK)
+    assert caught.value.retry_after == 3600
+
+
 def test_mixed_refusals_do_not_go_on_for_ever(client: GraphClient, server: Any) -> None:
     throttled = Answer(429, b"", {"Retry-After": "0"})
     server.script.extend([throttled] * 5 + [Answer(500)] * 4 + [Answer(504)] * 2 + [Answer(200, "{")] * 2 + [page([])])

@@ -46,6 +46,12 @@ def first(times: int, error: Exception, page: int = 0) -> Callable[..., Optional
     return fault
 
 
+def first_batch(error: Exception) -> Callable[..., Optional[Exception]]:
+    """The error for the first batch."""
+    left = [error]
+    return lambda events: left.pop() if left else None
+
+
 def ten_records(rig: Rig) -> None:
     for number in range(10):
         rig.world.add(f"r{number}", ago(minutes=10 * number + 3))
@@ -101,6 +107,46 @@ def test_a_second_that_always_fails_is_a_gap_and_the_rest_is_not(tmp_path: Path)
         ("2026-03-02T11:27:00Z", "2026-03-02T11:27:01Z")
     ]
     assert "malformed" in rig.sink.gaps()[0]["event"]["reason"]
+
+
+@pytest.mark.parametrize("error", [TransientError("down"), ThrottledError("slow")], ids=["outage", "throttling"])
+@pytest.mark.parametrize("answered", range(40))
+def test_a_source_that_answers_at_any_moment_again_makes_no_gap(
+    tmp_path: Path, error: Exception, answered: int
+) -> None:
+    """An outage may end between the last try of a second and the question whether its neighbours are answered."""
+    rig = Rig(tmp_path, config=tenant(start=timedelta(seconds=123)))
+    rig.world.add("r", ago(seconds=122))
+    rig.source.fault = first(answered, error)
+    for _ in range(4):
+        rig.run()
+    rig.expect_complete()
+    assert rig.sink.gaps() == []
+
+
+def test_throttling_is_never_a_gap(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    ten_records(rig)
+    bad = seconds(ago(minutes=33))
+    until = NOON + timedelta(hours=2)
+    rig.source.fault = lambda stream, window, page: (
+        ThrottledError("slow")
+        if seconds(window.start) <= bad < seconds(window.end) and rig.clock.now() < until
+        else None
+    )
+    rig.run(hours=5)
+    rig.expect_complete()
+    assert rig.sink.gaps() == []
+
+
+@pytest.mark.parametrize("asked", [1e9, 1e300, float("inf")])
+def test_a_pause_of_years_is_not_kept(tmp_path: Path, asked: float) -> None:
+    rig = Rig(tmp_path)
+    ten_records(rig)
+    rig.source.fault = first(1, ThrottledError("slow", asked))
+    rig.sink.fault = first_batch(SinkUnavailableError("busy", asked))
+    rig.run(hours=6)
+    rig.expect_complete()
 
 
 def test_a_gap_says_all_a_reader_needs_and_is_told_once_to_every_sink(tmp_path: Path) -> None:

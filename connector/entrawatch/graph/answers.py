@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: pseudo statuses for what has none
 TOO_LONG, MALFORMED, TIMED_OUT, UNREACHABLE = 596, 597, 598, 599
 _WORDS = 300
+#: seconds; no longer pause is believed: Graph's are minutes, and a gateway's slip must not silence us for years
+_LONGEST = 3600.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def _line(value: Any) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> Optional[float]:
-    """Seconds in Retry-After: whole, with decimals (Graph sends `2.128`), or an HTTP date; None when it is absent."""
+    """Seconds in Retry-After: whole, with decimals (Graph sends `2.128`), or an HTTP date; an hour at most, None if absent."""
     given = headers.get("Retry-After", "").strip()
     if not given:
         return None
@@ -73,7 +75,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> Optional[float]:
     except ValueError:
         moment = http_date(given)
         seconds = (moment - (http_date(headers.get("Date", "")) or now)).total_seconds() if moment else math.nan
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return min(max(0.0, seconds), _LONGEST) if math.isfinite(seconds) else None
 
 
 def http_date(text: str) -> Optional[datetime]:

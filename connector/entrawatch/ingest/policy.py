@@ -24,6 +24,7 @@ class Policy:
     :param auth_pause: pause of a tenant without a token; doubles up to `degraded_limit`.
     :param sink_tries: times a batch is tried in place when other sinks wait for this one.
     :param sink_limit: longest pause between two tries of a batch.
+    :param asked_limit: longest pause that is kept because a sink or the source asked for it.
     :param once_failures: failures in a row of a stream or a sink that end it in a run with `once`.
     :param margin: how long past its last read an entry is remembered.
     """
@@ -40,10 +41,11 @@ class Policy:
     auth_pause: float = 60.0
     sink_tries: int = 3
     sink_limit: float = 120.0
+    asked_limit: float = 3600.0
     once_failures: int = 4
     margin: int = 3600
 
     def wait(self, failures: int, limit: float, first: float = 0.0, asked: Optional[float] = None) -> float:
-        """Seconds to wait after so many failures in a row: doubled, jittered by half, never less than asked for."""
+        """Seconds to wait after so many failures in a row: doubled, jittered by half, not less than asked for."""
         doubled = min(limit, (first or self.pause) * 2.0 ** min(failures - 1, 30))
-        return max(doubled * _CHANCE.uniform(0.5, 1.0), asked or 0.0)
+        return max(doubled * _CHANCE.uniform(0.5, 1.0), min(asked or 0.0, self.asked_limit))
