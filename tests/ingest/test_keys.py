@@ -81,3 +81,18 @@ def test_keys_sort_by_time_and_those_without_one_come_last() -> None:
     prefixes = [time_prefix(time) for time in (-5, 0, 1, 255, 256, 2**31, 2**32, 2**40)]
     assert prefixes == sorted(prefixes)
     assert max(prefixes) < TIMELESS
+
+
+def nested(depth: int, inner: Any, shape: type) -> Any:
+    for _ in range(depth):
+        inner = [inner] if shape is list else {"a": inner, "b@odata.type": depth}
+    return inner
+
+
+@pytest.mark.parametrize("shape", [list, dict])
+def test_a_record_nested_deeper_than_json_is_written_has_a_key_and_a_hash(shape: type) -> None:
+    """It must get as far as the dead letter, or it stops every run."""
+    one, same, other = ({**RECORD, "x": nested(3000, leaf, shape)} for leaf in ("deep", "deep", "else"))
+    assert keyed(one) == keyed(same)
+    assert keyed(one)[0] == keyed(other)[0]
+    assert keyed(one)[1] != keyed(other)[1]

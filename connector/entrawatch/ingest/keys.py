@@ -71,10 +71,30 @@ def _plain(value: Any) -> Any:
 
 def content_hash(record: Any) -> bytes:
     """16 bytes that change when the record does; OData's annotations are not part of it."""
-    text = jsontext.canonical(record)
-    if b"@odata." in text:
-        text = jsontext.canonical(_plain(record))
+    try:
+        text = jsontext.canonical(record)
+        if b"@odata." in text:
+            text = jsontext.canonical(_plain(record))
+    except RecursionError:
+        return _deep_hash(record)
     return hashlib.blake2b(text, digest_size=16).digest()
+
+
+def _deep_hash(record: Any) -> bytes:
+    """The same for a record nested deeper than JSON's writer goes: it must get as far as the dead letter."""
+    digest, work = hashlib.blake2b(digest_size=16), [record]
+    while work:
+        item = work.pop()
+        if isinstance(item, dict):
+            names = sorted(name for name in item if _ANNOTATION not in str(name))
+            digest.update(jsontext.canonical(names))
+            work.extend(item[name] for name in names)
+        elif isinstance(item, list):
+            digest.update(b"%d" % len(item))
+            work.extend(item)
+        else:
+            digest.update(jsontext.canonical(item) + b",")
+    return digest.digest()
 
 
 class Prepared:
