@@ -196,6 +196,27 @@ def test_register_app_makes_what_the_tenant_then_lets_in(call: Callable[..., Don
     assert "made the application Mine" in done.err
 
 
+def test_register_app_makes_a_certificate_that_signs_in(call: Callable[..., Done], tmp_path: Path) -> None:
+    pem = tmp_path / "app.pem"
+    with Emulator(device_interval=1, device_polls=1, throttle=False) as emulator:
+        register = [
+            "register-app", "--tenant-id", emulator.tenant_id, "--graph-url", emulator.url, "--login-url",
+            emulator.login_url, "--ca-bundle", emulator.ca_file, "--new-certificate", pem, "--grant",
+        ]  # fmt: skip
+        done = call(*register)
+        assert done.code == 0, done.err
+        more = (
+            f"state_dir: {tmp_path}/state\nsinks: [{{type: files, path: {tmp_path}/e}}]\nstreams: [directory_audits]\n"
+        )
+        (tmp_path / "c.yml").write_text(done.out + more, encoding="utf-8")
+        checked = call("doctor", "--config", tmp_path / "c.yml")
+        again = call(*register)
+    assert checked.code == 0, checked.out
+    assert pem.stat().st_mode & 0o777 == 0o600
+    assert again.code == 3
+    assert "exists and is not written over" in again.err
+
+
 def test_register_app_prints_the_az_commands_alone(call: Callable[..., Done]) -> None:
     done = call("register-app", "--tenant-id", "contoso.onmicrosoft.com", "--az", "--risk")
     assert (done.code, done.err) == (0, "")

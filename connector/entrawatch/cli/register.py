@@ -19,7 +19,7 @@ HELP = "Make the application in your tenant: sign in by device code, create it, 
 EXAMPLES = """\
   entrawatch register-app --tenant-id contoso.onmicrosoft.com            sign-ins, audits, provisioning
   entrawatch register-app --tenant-id contoso.onmicrosoft.com --risk --grant
-  entrawatch register-app --tenant-id contoso.onmicrosoft.com --certificate app.pem
+  entrawatch register-app --tenant-id contoso.onmicrosoft.com --new-certificate app.pem
   entrawatch register-app --tenant-id contoso.onmicrosoft.com --az       only print the az commands that do the same
 """
 
@@ -30,10 +30,16 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="Entrawatch", help="display name (default Entrawatch)")
     parser.add_argument("--risk", action="store_true", help="the Identity Protection permissions too (Entra ID P2)")
     parser.add_argument("--grant", action="store_true", help="give the consent at once, where you may")
-    parser.add_argument("--certificate", type=Path, metavar="PEM", help="certificate with key, instead of a secret")
+    credential = parser.add_mutually_exclusive_group()
+    credential.add_argument("--certificate", type=Path, metavar="PEM", help="certificate with key, instead of a secret")
+    credential.add_argument(
+        "--new-certificate", type=Path, metavar="PEM", help="the same, made here: a self-signed one"
+    )
     parser.add_argument("--secret-file", type=Path, default=Path("entrawatch-client-secret"), metavar="FILE",
                         help="where the client secret goes (default entrawatch-client-secret)")  # fmt: skip
-    parser.add_argument("--days", type=int, default=180, help="how long the client secret is good for (default 180)")
+    parser.add_argument(
+        "--days", type=int, default=180, help="how long the secret or new certificate is good for (default 180)"
+    )
     parser.add_argument("--az", action="store_true", help="only print the az commands that do the same")
     parser.add_argument("--cloud", default="global", choices=("global", "usgov", "usgov_dod", "china"))
     parser.add_argument("--graph-url", default="", help="Graph's base URL, where it is no named cloud's")
@@ -48,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from entrawatch.cli import logs
     from entrawatch.cli.console import say
     from entrawatch.config.model import GraphConfig
-    from entrawatch.graph import register_text
+    from entrawatch.graph import certificate, register_text
 
     logs.setup("text", "warning", debug=arguments.debug)
     _check(arguments)
@@ -57,6 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.az:
         print("\n".join(register_text.az_commands(graph, arguments.tenant_id, plan)))
         return 0
+    if arguments.new_certificate:
+        certificate.make(arguments.new_certificate, plan.name, plan.days)
+        say(f"a new certificate with its key is in {arguments.new_certificate}, readable by you only")
     handle = None if plan.certificate else _secret_handle(arguments.secret_file)
     try:
         done = _register(graph, arguments.tenant_id, plan, say)
@@ -99,8 +108,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     from entrawatch.schema.streams import default_streams
 
     streams = [stream for stream in default_streams() if arguments.risk or stream.limit == "reporting"]
-    certificate = arguments.certificate and arguments.certificate.absolute()
-    return Plan(arguments.name, needed(streams), certificate, arguments.grant, arguments.days)
+    pem = arguments.certificate or arguments.new_certificate
+    return Plan(arguments.name, needed(streams), pem and pem.absolute(), arguments.grant, arguments.days)
 
 
 def _secret_handle(path: Path) -> int:
