@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from entrawatch.emulator.server import Emulator
+from entrawatch.schema.outcomes import OUTCOMES
 
 from .conftest import start
 
@@ -59,6 +60,23 @@ def test_run_stops_on_sigterm_and_serves_health_meanwhile(config: Path, tmp_path
     assert "stopped" in list(lines)[-1]
     assert process.wait(30) == 0
     process.communicate()
+
+
+def test_a_table_of_codes_of_ones_own_decides_what_a_failure_is(
+    call: Callable[..., Done], config: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "codes.tsv"
+    config.write_text(config.read_text(encoding="utf-8") + f"outcomes: {own}\n", encoding="utf-8")
+    assert "copy the built-in table" in call("run", "--config", config, "--once").line
+    own.write_text("code\n", encoding="utf-8")
+    assert f"{own}:1: the first line is not" in call("run", "--config", config, "--once").line
+    own.write_text("code\tkind\tpassword\tmeaning\n0\tinterrupt\tyes\tours\n", encoding="utf-8")
+    done = call("run", "--config", config, "--once")
+    assert done.code == 0, done.err
+    sign_ins = [event for event in events(tmp_path / "emulated/events") if event["entra"]["stream"] == "interactive"]
+    interrupted = [event for event in sign_ins if int(event["event"].get("code", 0)) in OUTCOMES.interrupts]
+    assert interrupted
+    assert {event["event"]["outcome"] for event in interrupted} == {"failure"}
 
 
 def test_a_wrong_secret_is_one_line_and_code_3(call: Callable[..., Done], config: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Callable, Optional
 
-from entrawatch.errors import StateError
+from entrawatch.errors import ConfigError, StateError
 
 if TYPE_CHECKING:
     import threading
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from entrawatch.config.keys import SinkTables
     from entrawatch.config.model import Config, SinkConfig
     from entrawatch.ingest.runner import Outcome, Runner
-    from entrawatch.interfaces import Clock, Observer, Sink
+    from entrawatch.interfaces import Clock, Event, Observer, Sink
 
 STATE, DEAD_LETTER = "state.sqlite", "dead-letter.jsonl"
 
@@ -97,7 +97,6 @@ def runner(
     from entrawatch.graph.source import GraphSource
     from entrawatch.ingest.runner import Runner
     from entrawatch.ingest.store import Store
-    from entrawatch.normalize import normalize
     from entrawatch.sinks.dead_letter import DeadLetter
 
     clock = clock or SystemClock()
@@ -114,8 +113,28 @@ def runner(
         store = Store(state / STATE)
         stack.callback(store.close)
         yield Runner(
-            sources, sinks, normalize, store, dead_letter, clock=clock, observer=observer, stop=stop, shard=config.shard
-        )
+            sources, sinks, _normaliser(config.outcomes), store, dead_letter, clock=clock, observer=observer, stop=stop,
+            shard=config.shard,
+        )  # fmt: skip
+
+
+def _normaliser(outcomes: Optional[Path]) -> Callable[..., Event]:
+    """The normaliser, with the person's own table of codes where there is one.
+
+    :raises ConfigError: the table cannot be read, or has faults.
+    """
+    from functools import partial
+
+    from entrawatch.normalize import normalize
+    from entrawatch.schema.outcomes import read_outcomes
+
+    if outcomes is None:
+        return normalize
+    try:
+        text = outcomes.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"outcomes: {outcomes} cannot be read ({error}); copy the built-in table"]) from None
+    return partial(normalize, outcomes=read_outcomes(text, str(outcomes)))
 
 
 def told(outcome: Outcome, say: Callable[[str], None]) -> int:

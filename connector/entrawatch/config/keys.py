@@ -138,6 +138,7 @@ TOP: dict[str, Key] = {
     "tenants": Key("list", "Several tenants; keys of theirs win over the same keys at the top.", keys=TENANT),
     "sinks": Key("list", "Where the events go.", required=True),
     "state_dir": Key("path", "Folder for checkpoints and dead letters; keep it.", required=True),
+    "outcomes": Key("path", "Your own table of what sign-in codes mean: a copy of schema/outcomes.tsv, edited."),
     "shard": Key("section", "Which part of the streams this host reads.", keys=SHARD),
     "metrics_listen": Key("listen", "Where to serve /metrics and /healthz: 127.0.0.1:9464."),
     "log_format": Key("choice", "Log lines as text or JSON (default text).", choices=("text", "json")),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from entrawatch.config.keys import SinkTables
 
+_PLAIN = ("metrics_listen", "log_format", "log_level", "outcomes")
 _SECTIONS = ("auth", "graph", "collect")
 _SAME_KINDS = frozenset({"path", "int", "float", "bool", "secret"})
 
@@ -59,7 +60,7 @@ def _config(reader: Reader, root: Item, sinks: SinkTables) -> Config:
         sinks=tuple(_sinks(reader, given["sinks"], sinks)) if "sinks" in given else (),
         state_dir=values.get("state_dir", Path()),
         shard=_shard(reader, given["shard"]) if "shard" in given else ShardConfig(),
-        **{name: values[name] for name in ("metrics_listen", "log_format", "log_level") if name in values},
+        **{name: values[name] for name in _PLAIN if name in values},
     )
 
 

@@ -152,7 +152,10 @@ class ShardConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole configuration of `entrawatch run`."""
+    """The whole configuration of `entrawatch run`.
+
+    :param outcomes: file with a table of what sign-in codes mean, None for the built-in one.
+    """
 
     tenants: tuple[TenantConfig, ...]
     sinks: tuple[SinkConfig, ...]
@@ -161,3 +164,4 @@ class Config:
     metrics_listen: str = ""
     log_format: str = "text"
     log_level: str = "info"
+    outcomes: Optional[Path] = None
