@@ -8,9 +8,10 @@ RUNTIME_TESTS := tests/test_imports.py tests/config tests/schema tests/graph tes
 
 .PHONY: demo test lint build bench py39 py313 test-server fuzz clean
 
-$(STAMP): setup.cfg pyproject.toml
+$(STAMP): setup.cfg pyproject.toml tests/install_engines.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	tests/install_engines.sh $(BIN)/python
 	touch $@
 
 demo: $(STAMP)  ## emulated tenant → HTTPS → normalise → store → summary

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: name → module and class; a dialect is loaded when it is asked for
 DIALECTS = {
     "sql": ("entrawatch.dialects.sql", "Sql"),
+    "spl": ("entrawatch.dialects.spl", "SplDialect"),
+    "esql": ("entrawatch.dialects.esql", "Esql"),
+    "eql": ("entrawatch.dialects.eql", "Eql"),
 }
 NAMES = tuple(DIALECTS)
 

@@ -1,0 +1,114 @@
+"""A rule's ES|QL text as Kibana would run it: at the hops at which what it sees changes, the results together."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from entrawatch.dialects import esql_baseline
+from entrawatch.dialects.esql_text import name_of
+from entrawatch.rules import ir
+from entrawatch.schema.fields import resolve
+
+from .esql_engine import Lookups, Row, Run, document, parsed
+from .esql_values import cell
+from .judge import Networks, ceiling, fold
+from .test_catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from entrawatch.dialects.base import Compiled
+    from entrawatch.rules.rule import Baseline
+
+    from . import judge
+
+#: the oldest stack that we write for
+OLDEST = "8.19.0"
+
+
+@cache
+def lookup_types() -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Lookup index → its fields' types, as the index is created."""
+    return tuple(
+        (name, tuple((field, node["type"]) for field, node in index["mappings"]["properties"].items()))
+        for baseline in CATALOGUE.baselines.values()
+        for name, index in esql_baseline.indices(baseline).items()
+    )
+
+
+def stored(row: judge.Row) -> Row:
+    """The document of a row, empty texts kept: our normaliser drops them, Elastic's integration may write them."""
+    found = document(row.event)
+    for field in map(resolve, ("userAgent", "appDisplayName", "authenticationMethodsUsed"), ["signin"] * 3):
+        assert field is not None
+        given = row.record.get(field.name)
+        texts = sorted(set(given)) if isinstance(given, list) else [given]
+        if "" in texts:
+            found[field.ecs] = cell(texts)
+    return found
+
+
+def run(query: Compiled, rows: list[judge.Row]) -> list[Row]:
+    """Everything the query finds in these rows."""
+    tree = parsed(query.text, OLDEST, lookup_types())
+    found: list[Row] = []
+    documents = [stored(row) for row in rows]
+    for now, seen in _moments(query.rule.query, rows, documents):
+        found += Run(seen, now, lookups(query.rule.query, rows, now)).result(tree)
+    return found
+
+
+def lookups(query: ir.Query, rows: list[judge.Row], moment: datetime) -> Lookups:
+    """The lookup indices as they are when they were refreshed at that moment."""
+    made: dict[str, tuple[dict[str, str], list[Row]]] = {name: (dict(types), []) for name, types in lookup_types()}
+    if getattr(query, "outside", None) is not None:
+        for baseline in CATALOGUE.baselines.values():
+            _fill(made, baseline, Networks(baseline, rows).at(moment))
+    return made
+
+
+def _fill(made: dict[str, Any], baseline: Baseline, known: tuple[set[str], set[str]]) -> None:
+    addresses, countries = known
+    for what, values in (("networks", addresses), ("countries", countries)):
+        types, filled = made[esql_baseline.lookup_name(baseline, what)]
+        kept = [ipaddress.ip_address(one) for one in values] if what == "networks" else list(values)
+        filled += [
+            {name: value if kind in {"ip", "keyword"} else baseline.days if kind == "integer" else None
+             for name, kind in types.items()}
+            for value in kept
+        ]  # fmt: skip
+
+
+def _moments(query: ir.Query, rows: list[judge.Row], documents: list[Row]) -> Iterable[tuple[datetime, list[Row]]]:
+    """When it runs, and which documents are there: for a rule on single events with a baseline, each event by itself
+    at its own moment."""
+    if isinstance(query, ir.EventQuery) and query.outside:
+        for row, one in zip(rows, documents):
+            yield row.time, [one]
+    elif isinstance(query, ir.EventQuery):
+        yield max(row.time for row in rows), documents
+    else:
+        for now in hops(query, [row.time for row in rows]):
+            yield now, documents
+
+
+def hops(query: ir.Query, times: list[datetime]) -> list[datetime]:
+    """The runs that see something new or miss something that the one before saw; all of them where a baseline moves."""
+    assert not isinstance(query, ir.EventQuery)
+    reach = query.within + query.every + query.first.length if isinstance(query, ir.FollowedQuery) else query.length
+    enters = {ceiling(time, query.every) for time in times}
+    if getattr(query, "outside", None) is None:
+        return sorted(enters | {end + reach for end in enters})
+    count = (max(enters) - min(enters) + reach) // query.every
+    return [min(enters) + turn * query.every for turn in range(count + 1)]
+
+
+def keys(query: Compiled, found: Iterable[Row]) -> set[tuple[str, ...]]:
+    """The results' keys, as the judge folds them."""
+    return {
+        tuple(fold("" if (value := row[name_of(key.name)]) is None else value) for key in query.rule.keys)
+        for row in found
+    }
