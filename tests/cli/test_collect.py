@@ -6,13 +6,14 @@ import json
 import os
 import signal
 import urllib.request
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 import yaml
 
+from entrawatch.emulator.records import Emitted
 from entrawatch.emulator.server import Emulator
-from entrawatch.schema.outcomes import OUTCOMES
 
 from .conftest import start
 
@@ -63,20 +64,22 @@ def test_run_stops_on_sigterm_and_serves_health_meanwhile(config: Path, tmp_path
 
 
 def test_a_table_of_codes_of_ones_own_decides_what_a_failure_is(
-    call: Callable[..., Done], config: Path, tmp_path: Path
+    call: Callable[..., Done], config: Path, emulator: Emulator, tmp_path: Path
 ) -> None:
     own = tmp_path / "codes.tsv"
     config.write_text(config.read_text(encoding="utf-8") + f"outcomes: {own}\n", encoding="utf-8")
     assert "copy the built-in table" in call("run", "--config", config, "--once").line
     own.write_text("code\n", encoding="utf-8")
     assert f"{own}:1: the first line is not" in call("run", "--config", config, "--once").line
-    own.write_text("code\tkind\tpassword\tmeaning\n0\tinterrupt\tyes\tours\n", encoding="utf-8")
+    own.write_text("code\tkind\tpassword\tmeaning\n50126\tinterrupt\tyes\tours\n", encoding="utf-8")
+    time = datetime.now(timezone.utc) - timedelta(hours=1)
+    asked = {"id": "asked", "createdDateTime": f"{time:%Y-%m-%dT%H:%M:%SZ}", "status": {"errorCode": 50074}}
+    wrong = {**asked, "id": "wrong", "status": {"errorCode": 50126}, "signInEventTypes": ["interactiveUser"]}
+    emulator.add(Emitted("interactive", {**wrong, **one}, time) for one in (asked, {}))
     done = call("run", "--config", config, "--once")
     assert done.code == 0, done.err
-    sign_ins = [event for event in events(tmp_path / "emulated/events") if event["entra"]["stream"] == "interactive"]
-    interrupted = [event for event in sign_ins if int(event["event"].get("code", 0)) in OUTCOMES.interrupts]
-    assert interrupted
-    assert {event["event"]["outcome"] for event in interrupted} == {"failure"}
+    outcomes = {event["event"]["id"]: event["event"]["outcome"] for event in events(tmp_path / "emulated/events")}
+    assert (outcomes["asked"], outcomes["wrong"]) == ("failure", "unknown")
 
 
 def test_a_wrong_secret_is_one_line_and_code_3(call: Callable[..., Done], config: Path, tmp_path: Path) -> None:
