@@ -48,14 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     catalogue = chosen(arguments.rules)
     since, until = _moment(arguments.since, "--since"), _moment(arguments.until, "--until")
     with bars() as progress:
-        seen = 0
-
-        def told(records: int) -> None:
-            nonlocal seen
-            progress.count("graph_records", records - seen, stream="reading")
-            seen = records
-
-        result = hunt(catalogue, read(arguments.paths), since=since, until=until, progress=told)
+        result = hunt(catalogue, read(arguments.paths), since=since, until=until, progress=progress.total("reading"))
     _print(result, arguments.format)
     if arguments.report:
         write_report(arguments.report, result)

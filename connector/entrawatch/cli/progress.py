@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +37,17 @@ class Bars:
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Nothing."""
+
+    def total(self, what: str) -> Callable[[int], None]:
+        """A bar that is told how many there are so far, instead of how many more."""
+        seen = 0
+
+        def told(so_far: int) -> None:
+            nonlocal seen
+            self.count("graph_records", so_far - seen, stream=what)
+            seen = so_far
+
+        return told
 
     def _task(self, labels: Mapping[str, str]) -> Any:
         key = (labels.get("tenant", ""), labels["stream"])

@@ -40,14 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     options = _options(arguments)
     with bars() as progress:
-        seen = 0
-
-        def told(lines: int) -> None:
-            nonlocal seen
-            progress.count("graph_records", lines - seen, stream="writing")
-            seen = lines
-
-        counts = export.write(options, arguments.out, revisions=arguments.revisions, progress=told)
+        counts = export.write(options, arguments.out, revisions=arguments.revisions, progress=progress.total("writing"))
     for name, lines in counts.items():
         out().print(f"{number(lines):>12}  {name}", markup=False)
     out().print(f"files in {arguments.out}", markup=False)
