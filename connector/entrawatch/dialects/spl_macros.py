@@ -1,0 +1,64 @@
+"""The macros that searches name: what an analyst or a package may set without touching a search.
+
+A source's macro ends up as search terms, a parameter's as a value in an expression, a filter's as a command: they are
+written so that they can stand where the searches have them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from entrawatch.dialects.spl_fields import ENVELOPE, MARKS, NORMALIZED
+from entrawatch.dialects.spl_predicates import alternatives
+from entrawatch.dialects.spl_text import macro, name, string, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from entrawatch.rules import ir
+    from entrawatch.rules.rule import Rule
+
+_INDEX = "entrawatch_index"
+
+
+def source_name(source: str) -> str:
+    """The macro of a source's events."""
+    return f"entrawatch_{source}"
+
+
+def filter_name(rule: Rule) -> str:
+    """The macro that ends a rule's search: where false positives are filtered out."""
+    return f"{word(rule.slug)}_filter"
+
+
+def parameter_name(rule: Rule, parameter: ir.Parameter) -> str:
+    """The macro of a rule's parameter."""
+    return f"{word(rule.slug)}_{word(parameter.name)}"
+
+
+def macros(rules: Iterable[Rule], profile: str) -> dict[str, str]:
+    """Name → definition, for these rules' searches and all sources."""
+    found = {_INDEX: "index=*"}
+    found.update({source_name(source): _source(source, profile) for source in MARKS[profile]})
+    for rule in rules:
+        for parameter in rule.parameters:
+            found[parameter_name(rule, parameter)] = _definition(parameter)
+        found[filter_name(rule)] = "search *"
+    return found
+
+
+def _source(source: str, profile: str) -> str:
+    if profile == NORMALIZED:
+        return f'{macro(_INDEX)} sourcetype="entrawatch:{source}"'
+    field, values = MARKS[profile][source]
+    return f'{macro(_INDEX)} sourcetype="{ENVELOPE}" {name(field)} IN ({", ".join(values)})'
+
+
+def _definition(parameter: ir.Parameter) -> str:
+    """A number, a text in quotes, or a list as the regular expression that finds one of its texts."""
+    value = parameter.default
+    if isinstance(value, tuple):
+        return alternatives(value)
+    if isinstance(value, bool):
+        return string("true" if value else "false")
+    return str(value) if isinstance(value, (int, float)) else string(value)
