@@ -1,0 +1,123 @@
+"""`rules` and `hunt`: what a person sees, and every wrong word in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Done
+
+AUDIT = {
+    "id": "Directory_1", "activityDateTime": "2026-01-07T09:00:00Z", "activityDisplayName": "Add application",
+    "category": "ApplicationManagement", "result": "success",
+    "initiatedBy": {"user": {"userPrincipalName": "dev\x1b[2J@contoso.example"}},
+    "targetResources": [{"type": "Application", "displayName": "Test", "modifiedProperties": []}],
+}  # fmt: skip
+SIGMA = """\
+title: Lockouts
+id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a
+status: test
+description: A lockout.
+logsource: {product: azure, service: signinlogs}
+detection: {selection: {ResultType: 50053}, condition: selection}
+level: medium
+"""
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    path = tmp_path / "logs.jsonl"
+    path.write_text(json.dumps(AUDIT) + "\nnot json\n", encoding="utf-8")
+    return path
+
+
+def test_hunt_prints_findings_and_says_what_it_could_not_read(call: Callable[..., Done], logs: Path) -> None:
+    done = call("hunt", logs)
+    assert done.code == 0
+    assert "1 findings in 0 sign-ins and 1 audit events" in done.out
+    assert "application-added" in done.out
+    assert "\x1b" not in done.out
+    assert done.line.startswith(f"entrawatch: not read: {logs}:2: ")
+
+
+def test_hunt_writes_json_lines_and_a_page(call: Callable[..., Done], logs: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = call("hunt", logs, "--format", "jsonl", "--report", page)
+    (finding,) = map(json.loads, done.out.splitlines())
+    assert (finding["rule"], finding["keys"]) == ("application-added", {"id": "Directory_1"})
+    assert "Application registered" in page.read_text(encoding="utf-8")
+    assert f"report: {page}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        (["--fail"], 1),
+        (["--fail", "--rules", "brute-force"], 0),
+        (["--fail", "--since", "2026-01-08T00:00:00Z"], 0),
+        (["--fail", "--until", "2026-01-08T00:00:00Z"], 1),
+    ],
+)
+def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Path, more: list[str], code: int) -> None:
+    assert call("hunt", logs, *more).code == code
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["hunt", "LOGS", "--rules", "nosuch"], "there is no rule 'nosuch'; there are: brute-force"),
+        (["hunt", "LOGS", "--since", "yesterday"], "--since"),
+        (["hunt", "LOGS", "--report", "/nosuch/page.html"], "/nosuch"),
+        (["rules", "show", "nosuch"], "there is no rule 'nosuch'"),
+        (["rules", "show", "guest-invited", "--dialect", "sql", "--sql-dialect", "oracle"], "no profile 'oracle'"),
+        (["rules", "show", "guest-invited", "--dialect", "cobol"], "invalid choice"),
+        (["rules", "validate", "/nosuch"], "/nosuch: there is no such file or folder"),
+        (["rules"], "ACTION"),
+    ],
+)
+def test_a_wrong_word_is_one_clear_line(call: Callable[..., Done], tmp_path: Path, argv: list[str], told: str) -> None:
+    logs = tmp_path / "logs.jsonl"
+    logs.write_text(json.dumps(AUDIT), encoding="utf-8")
+    done = call(*(str(logs) if word == "LOGS" else word for word in argv))
+    assert done.code in {2, 3}
+    assert told in done.line
+
+
+def test_nothing_to_hunt_through_is_no_clean_bill(call: Callable[..., Done], tmp_path: Path) -> None:
+    assert call("hunt", tmp_path).code == 2
+    assert call("hunt", tmp_path).line.endswith("no record was read; nothing was hunted")
+
+
+def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]) -> None:
+    told = json.loads(call("rules", "list", "--format", "json").out)
+    assert len(told) == 16
+    assert {"rule", "rule_id", "title", "level", "source", "techniques", "keys"} == set(told[0])
+    assert "password-spray" in call("rules", "list").out
+    words = call("rules", "show", "password-spray").out
+    assert words.startswith("Password spray from one address\n")
+    assert "users = 5" in words
+    query = call("rules", "show", "password-spray", "--dialect", "sql", "--sql-dialect", "postgres").out
+    assert query.startswith("-- 8d0a3a52")
+    assert "GROUP BY" in query
+
+
+def test_rules_from_elsewhere_are_checked(call: Callable[..., Done], tmp_path: Path) -> None:
+    rule = tmp_path / "lockouts.yml"
+    rule.write_text(SIGMA, encoding="utf-8")
+    assert call("rules", "validate", rule).out == "1 rules, no fault\n"
+    rule.write_text(SIGMA.replace("ResultType", "Nosuch"), encoding="utf-8")
+    done = call("rules", "validate", rule)
+    assert (done.code, done.line.startswith(f"entrawatch: {rule}: detection: ")) == (2, True)
+
+
+def test_coverage_tells_every_language_and_writes_a_layer(call: Callable[..., Done], tmp_path: Path) -> None:
+    layer = tmp_path / "layer.json"
+    done = call("rules", "coverage", "--navigator", layer)
+    assert done.code == 0
+    assert "brute-force" in done.out
+    assert json.loads(layer.read_text(encoding="utf-8"))["domain"] == "enterprise-attack"
