@@ -9,6 +9,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -301,3 +302,17 @@ def test_the_budget_of_the_present_goes_before_backfill(source: GraphSource) -> 
         return source._priority(Window(NOW - age - timedelta(hours=1), NOW - age))
 
     assert at(timedelta(minutes=2)) == at(timedelta(hours=24)) < at(timedelta(days=3))
+
+
+@pytest.mark.parametrize(("behind", "refused"), [(0, False), (5 * 3600, False), (7 * 3600, True), (40 * 86400, True)])
+def test_a_range_that_has_not_come_by_graphs_clock_is_not_read(
+    source: GraphSource, server: Any, behind: int, refused: bool
+) -> None:
+    """With a clock that is days ahead all sweeps would be over before a record exists, and each would be lost."""
+    served = format_datetime(WINDOW.end - timedelta(seconds=behind), usegmt=True)
+    server.otherwise = lambda seen: Answer(body={"value": signins(INSIDE)}, headers={"Date": served})
+    if refused:
+        with pytest.raises(errors.AuthError, match="set the clock"):
+            read(source)
+    else:
+        assert len(read(source)) == 1

@@ -16,6 +16,7 @@ from entrawatch.errors import (
     SinkRefusedError,
     SinkUnavailableError,
     SourceError,
+    StateError,
     ThrottledError,
     TransientError,
     UnreachableRangeError,
@@ -413,3 +414,35 @@ def test_a_stop_in_the_middle_of_a_pause_ends_it(tmp_path: Path) -> None:
     rig.run(hours=0.01)
     assert rig.clock.now() - NOON < timedelta(minutes=2)
     assert threading.active_count() < 10
+
+
+def test_a_clock_that_was_far_ahead_for_a_while_costs_nothing(tmp_path: Path) -> None:
+    """The source knows the time and refuses; when the clock is mended, all goes on where it stood."""
+    rig = Rig(tmp_path, FakeSink(deduplicates=False))
+    populate(rig.world, Random(7), 60, NOON - timedelta(hours=1), 6)
+    rig.run()
+    mended = NOON + timedelta(hours=8)
+    rig.source.fault = lambda *_: AuthError("the clock is ahead") if rig.clock.now() > mended else None
+    rig.clock.advance(40 * 86400)
+    rig.run(hours=5)
+    rig.clock.set_back((rig.clock.now() - NOON).total_seconds() - 3600)
+    rig.run(hours=1)
+    rig.source.fault = lambda *_: None
+    rig.run(hours=36)
+    rig.expect_complete()
+    assert rig.sink.gaps() == []
+
+
+def test_a_clock_that_is_set_back_while_running_is_told(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    seen: list[Any] = []
+
+    def set_back(*_: Any) -> None:
+        if not seen:
+            seen.append(True)
+            rig.clock.set_back(86400)
+
+    rig.sink.fault = set_back
+    rig.world.add("r", ago(hours=1))
+    with pytest.raises(StateError, match="set this machine's clock"):
+        rig.run(hours=2)

@@ -52,6 +52,12 @@ class FakeClock:
             if self.end is not None and self._now >= self.end[0]:
                 self.end[1].set()
 
+    def set_back(self, seconds: float) -> None:
+        """The time of day; what is measured goes on."""
+        with self._lock:
+            self._now -= timedelta(seconds=seconds)
+            self._start -= timedelta(seconds=seconds)
+
 
 @dataclass
 class Version:

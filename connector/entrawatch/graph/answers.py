@@ -66,7 +66,10 @@ def _line(value: Any) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> Optional[float]:
-    """Seconds in Retry-After: whole, with decimals (Graph sends `2.128`), or an HTTP date; an hour at most, None if absent."""
+    """Seconds in Retry-After: whole, with decimals (Graph sends `2.128`), or an HTTP date; at most an hour.
+
+    None where it is absent or cannot be read.
+    """
     given = headers.get("Retry-After", "").strip()
     if not given:
         return None

@@ -7,7 +7,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Optional
 
-from entrawatch.errors import UnreachableRangeError
+from entrawatch.errors import AuthError, UnreachableRangeError
 from entrawatch.graph import query
 from entrawatch.graph.auth import TokenSource
 from entrawatch.graph.budget import BACKFILL, LIVE, Budgets
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 #: beyond retention and sweeps: clocks and the service's own clean-up are not exact
 _SLACK = timedelta(days=1)
+#: how far a range's end may be ahead of Graph's clock, beside a quarter of the longest sweep
+_AHEAD = timedelta(minutes=1)
 
 
 class GraphSource:
@@ -68,6 +70,8 @@ class GraphSource:
         """See `interfaces.Source.read`.
 
         :raises UnreachableRangeError: Graph refuses the range, or answers nothing for one beyond its retention.
+        :raises AuthError: by Graph's clock the range has not come yet: ours is wrong, and what is read before its
+            records exist must not count as read.
         :raises SourceError: as the policy's table says; whatever was given before stays valid.
         """
         entry = self._entry(stream)
@@ -108,9 +112,20 @@ class GraphSource:
             found = found or bool(records)
             self._observer.count("graph_pages", tenant=tenant, stream=stream.name)
             self._observer.count("graph_records", len(records), tenant=tenant, stream=stream.name)
+            self._check_clock(window)
             yield records
         if not found:
             self._check_retention(entry, window)
+
+    def _check_clock(self, window: Window) -> None:
+        """Sweeps make up for a clock that is a little ahead; one that is far ahead leaves nothing to be read again."""
+        served = self.client.served_at
+        ahead = max(self._tenant.collect.sweeps, default=timedelta()) / 4 + _AHEAD
+        if served is not None and window.end - served > ahead:
+            raise AuthError(
+                f"tenant {self._tenant.name}: this machine's clock is far ahead of Graph's, where it is "
+                f"{served:%Y-%m-%dT%H:%MZ}; set the clock, then start again"
+            )
 
     def _priority(self, window: Window) -> int:
         collect = self._tenant.collect

@@ -146,8 +146,10 @@ class Plan:
         return Item(Span(job.at, min(limit, job.at + self.parallel * self.window)), members, None, job.kind, job.end)
 
     def _limit(self, job: Job, now: int, *, once: bool) -> int:
-        # No sweep comes after a backfill, so it waits until its records have stopped changing.
-        return min(job.end, now - self.delays[-1]) if job.kind == BACKFILL and not once else job.end
+        # No sweep comes after a backfill, so it waits until its records have stopped changing. A hole ends behind the
+        # live edge, but for one that a clock set back has left.
+        delay = {HOLE: self.delays[0], BACKFILL: 0 if once else self.delays[-1]}.get(job.kind)
+        return job.end if delay is None else min(job.end, now - delay)
 
     def wake(self, positions: Sequence[Position], now: int) -> int:
         """Seconds until there may be something to do, at least one."""

@@ -74,17 +74,21 @@ class Worker:
         backfill = Span(*map(seconds, collect.backfill)) if collect.backfill else None
         for outlet in self._outlets:
             position = self._loop.store.feed(self._config.name, self._stream.name, outlet.sink.name)
-            if position.marks and position.marks[0] > seconds(now) + _AHEAD:
-                raise StateError(
-                    f"{self.name}: the checkpoint lies in the future, {at(position.marks[0]):%Y-%m-%dT%H:%MZ}: a clock "
-                    "is or was wrong; set this machine's clock, or move the state away to begin anew"
-                )
+            self._check_clock([position], seconds(now))
             if self._only is None:
                 self._plan.begin(position, min(start, seconds(now)), backfill)
             else:
                 self._plan.ask(position, self._only)
             self._feeds.append(self._feed(outlet, position))
         self._loop.store.save(feed.position for feed in self._feeds)
+
+    def _check_clock(self, positions: Sequence[Position], now: int) -> None:
+        for position in positions:
+            if position.marks and position.marks[0] > now + _AHEAD:
+                raise StateError(
+                    f"{self.name}: the checkpoint lies in the future, {at(position.marks[0]):%Y-%m-%dT%H:%MZ}: a clock "
+                    "is or was wrong; set this machine's clock, or move the state away to begin anew"
+                )
 
     def _feed(self, outlet: Outlet, position: Position) -> Feed:
         policy = self._loop.policy
@@ -131,9 +135,9 @@ class Worker:
         if not positions:
             return None
         if self._only is None:
-            moved = self._plan.catch_up(positions, now)
-            if moved:
-                self._loop.store.save(moved)
+            self._check_clock(positions, now)
+            # Saved with the first read behind it, and not before: our clock may be wrong, and the source knows.
+            self._plan.catch_up(positions, now)
         monotonic = self._loop.clock.monotonic()
         resting = {lane for lane, rest in self._lanes.items() if rest.until > monotonic}
         if self._only is not None:
@@ -280,11 +284,11 @@ class Worker:
 
     def _lock_out(self, reason: str) -> None:
         policy, rest = self._loop.policy, self._tenant.rest
+        if self._once:  # before the rest is noted: a neighbour that sees the one must see the other, or it waits
+            self.failed = self._tenant.refused = reason
         rest.failures += 1
         rest.until = self._loop.clock.monotonic() + policy.wait(rest.failures, policy.degraded_limit, policy.auth_pause)
         _LOG.error("%s: all streams of the tenant wait: %s", self.name, reason)
-        if self._once:
-            self.failed = self._tenant.refused = reason
 
 
 def _short(delay: int) -> str:
