@@ -43,14 +43,21 @@ def _indexed(row: Row, profile: str, nulls: str) -> dict[str, Any]:
 
 
 def found(
-    dialect: SplDialect, query: Compiled, rows: list[Row], *, near: Iterable[Row] | None = None, **more: Any
+    dialect: SplDialect,
+    query: Compiled,
+    rows: list[Row],
+    *,
+    near: Iterable[Row] | None = None,
+    engine: Engine | None = None,
+    **more: Any,
 ) -> list[dict[str, Any]]:
     """What the scheduled search finds over all the runs that can matter.
 
     :param near: the rows that may be in a finding; all, where not told.
+    :param engine: where the rows are indexed already.
     """
     rule = query.rule
-    engine = index(rows, dialect.macros([rule]), dialect.profile, **more)
+    engine = engine or index(rows, dialect.macros([rule]), dialect.profile, **more)
     results: list[dict[str, Any]] = []
     for start, end in ranges(rule, rows if near is None else list(near)):
         _refresh(engine, dialect, rule, rows, end)

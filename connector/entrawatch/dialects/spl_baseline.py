@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from entrawatch.dialects.base import Unsupported
 from entrawatch.dialects.spl_derived import commands
 from entrawatch.dialects.spl_macros import source_name
-from entrawatch.dialects.spl_predicates import Tests, search
+from entrawatch.dialects.spl_predicates import Conditions, search
 from entrawatch.dialects.spl_text import Spl, clauses, comment, macro, string, word
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def search_text(baseline: Baseline, names: Names) -> str:
     An address counts whatever its country, a country only with its address: `place` is both, and `stats` puts a row
     into each group that one of its values names.
     """
-    tests = Tests(names, _no_parameter)
+    tests = Conditions(names, _no_parameter)
     said = search(baseline.where, names)
     head = clauses(
         f"{macro(source_name(baseline.source))} {comment(f'baseline {baseline.name}')}", *filter(None, [said])

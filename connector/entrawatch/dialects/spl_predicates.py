@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _END = "(?!.)"
 
 
-class Tests(Predicates[Spl]):
+class Conditions(Predicates[Spl]):
     """Predicates as expressions of eval that are true or false.
 
     :param parameter: how the rule calls a parameter: its macro.

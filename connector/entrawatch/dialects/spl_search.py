@@ -8,7 +8,7 @@ from entrawatch.dialects import spl_macros
 from entrawatch.dialects.base import Unsupported
 from entrawatch.dialects.spl_derived import commands
 from entrawatch.dialects.spl_fields import MARKS, Names
-from entrawatch.dialects.spl_predicates import Tests, search
+from entrawatch.dialects.spl_predicates import Conditions, search
 from entrawatch.dialects.spl_text import (
     Spl,
     any_of,
@@ -48,7 +48,7 @@ class Search:
     def __init__(self, rule: Rule, profile: str) -> None:
         self.rule = rule
         self.names = Names(rule.source, profile)
-        self.tests = Tests(self.names, lambda parameter: macro(spl_macros.parameter_name(rule, parameter)))
+        self.tests = Conditions(self.names, lambda parameter: macro(spl_macros.parameter_name(rule, parameter)))
         self.lines: list[Spl] = []
         self._title = comment(f"{rule.id} {rule.slug}: {rule.title}")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -44,7 +45,8 @@ class Engine:
     def __init__(
         self, events: Sequence[Row], macros: Mapping[str, str], nulls: str = "text", subsearch_rows: int = 50_000
     ) -> None:
-        self.events = sorted(events, key=lambda row: -row["_time"])
+        self.events = sorted(events, key=lambda row: float(row["_time"]))
+        self._times = [row["_time"] for row in self.events]
         self.macros = macros
         self.lookups: dict[str, list[Row]] = {}
         self.subsearch_rows = subsearch_rows
@@ -58,10 +60,12 @@ class Engine:
 
     def _pipeline(self, commands: Sequence[Command]) -> list[Row]:
         earliest, latest = self.range
-        rows = [dict(row) for row in self.events if earliest <= row["_time"] < latest]
-        if commands[0].name != "search":
-            raise SplError(f"a search that begins with {commands[0].name} is not implemented")
-        for command in commands:
+        held = self.events[bisect_left(self._times, earliest) : bisect_left(self._times, latest)]
+        first, *rest = commands
+        if first.name != "search":
+            raise SplError(f"a search that begins with {first.name} is not implemented")
+        rows = [dict(row) for row in reversed(held) if terms.holds(first.made, row)]
+        for command in rest:
             run: Optional[Callable[[Command, list[Row]], list[Row]]] = getattr(self, f"_{command.name}", None)
             if run is None:
                 raise SplError(f"{command.name} is not implemented")
