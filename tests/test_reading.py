@@ -225,7 +225,7 @@ def test_folders_and_names(tmp_path: Path) -> None:
     (parquet,) = read([tmp_path / "d.parquet"])
     (missing,) = read([tmp_path / "none.json"])
     assert isinstance(parquet, Bad)
-    assert "is Parquet" in parquet.reason
+    assert "is damaged Parquet" in parquet.reason
     assert missing == Bad(Where(str(tmp_path / "none.json"), 0), "cannot be read (No such file or directory)")
     assert str(missing.where) == str(tmp_path / "none.json")
 

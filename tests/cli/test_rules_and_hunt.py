@@ -39,7 +39,7 @@ def logs(tmp_path: Path) -> Path:
 def test_hunt_prints_findings_and_says_what_it_could_not_read(call: Callable[..., Done], logs: Path) -> None:
     done = call("hunt", logs)
     assert done.code == 0
-    assert "1 findings in 0 sign-ins and 1 audit events" in done.out
+    assert "1 finding in 0 sign-ins and 1 audit events" in done.out
     assert "application-added" in done.out
     assert "\x1b" not in done.out
     assert done.line.startswith(f"entrawatch: not read: {logs}:2: ")
@@ -71,8 +71,9 @@ def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Pat
     ("argv", "told"),
     [
         (["hunt", "LOGS", "--rules", "nosuch"], "there is no rule 'nosuch'; there are: brute-force"),
-        (["hunt", "LOGS", "--since", "yesterday"], "--since"),
-        (["hunt", "LOGS", "--report", "/nosuch/page.html"], "/nosuch"),
+        (["hunt", "LOGS", "--since", "yesterday"], "entrawatch: --since: "),
+        (["hunt", "LOGS", "--report", "/nosuch/page.html"], "entrawatch: --report: /nosuch is no folder"),
+        (["hunt", "LOGS", "--report", "."], "entrawatch: --report: . is a folder; name a file in it, findings.html"),
         (["rules", "show", "nosuch"], "there is no rule 'nosuch'"),
         (["rules", "show", "guest-invited", "--dialect", "sql", "--sql-dialect", "oracle"], "no profile 'oracle'"),
         (["rules", "show", "guest-invited", "--dialect", "cobol"], "invalid choice"),
@@ -89,8 +90,40 @@ def test_a_wrong_word_is_one_clear_line(call: Callable[..., Done], tmp_path: Pat
 
 
 def test_nothing_to_hunt_through_is_no_clean_bill(call: Callable[..., Done], tmp_path: Path) -> None:
-    assert call("hunt", tmp_path).code == 2
-    assert call("hunt", tmp_path).line.endswith("no record was read; nothing was hunted")
+    page = tmp_path / "page.html"
+    done = call("hunt", tmp_path, "--report", page)
+    assert (done.code, done.out, page.exists()) == (2, "", False)
+    folder, verdict = done.err.splitlines()
+    assert folder.startswith(f"entrawatch: not read: {tmp_path}: holds no file to read (")
+    assert verdict == "entrawatch: no record was read; nothing was hunted"
+
+
+def test_no_finding_is_said_without_a_table(call: Callable[..., Done], logs: Path) -> None:
+    done = call("hunt", logs, "--rules", "brute-force")
+    assert done.out.split("\n", 1)[0].strip() == "no findings in 0 sign-ins and 1 audit events"
+    assert "level" not in done.out
+
+
+@pytest.mark.parametrize(("days", "told"), [(0, 1), (1, 1), (2, 0)])
+def test_findings_before_the_baseline_knows_anything_are_pointed_out(
+    call: Callable[..., Done], tmp_path: Path, days: int, told: int
+) -> None:
+    sign_in = {
+        "createdDateTime": "2026-01-07T09:00:00Z", "isInteractive": True, "status": {"errorCode": 0}, "appId": "a",
+        "authenticationRequirement": "multiFactorAuthentication", "ipAddress": "203.0.113.1", "id": "1",
+        "userPrincipalName": "a@contoso.example", "location": {"countryOrRegion": "NL"},
+    }  # fmt: skip
+    later = {
+        **sign_in, "id": "2", "createdDateTime": f"2026-01-{7 + days:02d}T09:00:00Z", "ipAddress": "198.51.100.1",
+        "authenticationRequirement": "singleFactorAuthentication", "location": {"countryOrRegion": "BR"},
+    }  # fmt: skip
+    logs, page = tmp_path / "logs.json", tmp_path / "page.html"
+    timeless = {**sign_in, "id": "3", "createdDateTime": "?"}
+    logs.write_text(json.dumps([sign_in, later, timeless]), encoding="utf-8")
+    done = call("hunt", logs, "--report", page)
+    assert "single-factor-from-new-network" in done.out
+    note = "single-factor-from-new-network: 1 of its findings are from the first 2 days of these logs"
+    assert (note in done.err, note in page.read_text(encoding="utf-8")) == (bool(told), bool(told))
 
 
 def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]) -> None:

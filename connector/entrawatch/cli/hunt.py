@@ -46,14 +46,32 @@ def run(arguments: argparse.Namespace) -> int:
     from entrawatch.rules.shipped import chosen
 
     catalogue = chosen(arguments.rules)
-    since, until = _moment(arguments.since, "--since"), _moment(arguments.until, "--until")
+    since, until = _moment(arguments.since, "since"), _moment(arguments.until, "until")
+    if arguments.report:
+        _writable(arguments.report)
     with bars() as progress:
         result = hunt(catalogue, read(arguments.paths), since=since, until=until, progress=progress.total("reading"))
-    _print(result, arguments.format)
-    if arguments.report:
-        write_report(arguments.report, result)
-        say(f"report: {arguments.report}")
+    if result.loaded.total:
+        _print(result, arguments.format)
+        if arguments.report:
+            write_report(arguments.report, result)
+            say(f"report: {arguments.report}")
     return _code(result, fail=arguments.fail)
+
+
+def _writable(page: Path) -> None:
+    """Before hours of hunting, not after.
+
+    :raises ConfigError: the page cannot be written there.
+    """
+    import os
+
+    from entrawatch.errors import ConfigError
+
+    if page.is_dir():
+        raise ConfigError([f"--report: {page} is a folder; name a file in it, {page / 'findings.html'}"])
+    if not os.access(page.parent, os.W_OK | os.X_OK):
+        raise ConfigError([f"--report: {page.parent} is no folder that can be written; make it, or choose another"])
 
 
 def _moment(text: Optional[str], option: str) -> Optional[datetime]:
@@ -71,9 +89,11 @@ def _code(result: Hunt, *, fail: bool) -> int:
         say(f"entrawatch: not read: {clean(line)}")
     if result.loaded.bad_count > 5:
         say(f"entrawatch: not read: {result.loaded.bad_count} pieces in all; --report lists more of them")
-    if not sum(result.loaded.records.values()):
+    if not result.loaded.total:
         say("entrawatch: no record was read; nothing was hunted")
         return 2
+    for note in result.notes:
+        say(f"entrawatch: {clean(note)}")
     return 1 if fail and result.findings else 0
 
 
@@ -98,8 +118,10 @@ def findings_table(result: Hunt) -> Table:
 
     records = result.loaded.records
     read = f"{number(records['signin'])} sign-ins and {number(records['audit'])} audit events"
-    title = f"{len(result.findings)} findings in {read}"
+    count = number(len(result.findings)) if result.findings else "no"
+    title = f"{count} finding{'' if count == '1' else 's'} in {read}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=True)
+    table.show_header = bool(result.findings)
     for column, width in (("level", 8), ("rule", 33), ("UTC", 12)):
         table.add_column(column, no_wrap=True, min_width=width, overflow="ellipsis")
     table.add_column("about", no_wrap=True, overflow="ellipsis", ratio=1)

@@ -47,6 +47,11 @@ class Loaded:
     bad: list[str] = field(default_factory=list)
     bad_count: int = 0
 
+    @property
+    def total(self) -> int:
+        """All records that were read."""
+        return sum(self.records.values())
+
     def refuse(self, where: object, reason: str) -> None:
         """Note a piece that is no record."""
         self.bad_count += 1
@@ -107,7 +112,7 @@ class Loader:
             self._connection.execute(f"INSERT INTO {source} SELECT * FROM batch")  # noqa: S608 - one of two names
             self._connection.unregister("batch")
         if self._progress:
-            self._progress(sum(self.loaded.records.values()))
+            self._progress(self.loaded.total)
 
 
 def _array(column: Column, events: list[Event]) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Callable, Optional
 
 import duckdb
@@ -15,11 +17,12 @@ from entrawatch.hunt.findings import Finding, findings
 from entrawatch.hunt.load import Loaded, Loader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from entrawatch.reading import Item
     from entrawatch.rules.catalogue import Catalogue
+    from entrawatch.rules.rule import Baseline, Rule
 
 SOURCES = ("signin", "audit")
 
@@ -29,6 +32,7 @@ class Hunt:
     """What a hunt found.
 
     :param refused: rules that SQL cannot say, with the reason.
+    :param notes: what to know when the findings are read, a line each.
     :param seconds: how long loading and each rule took.
     """
 
@@ -37,6 +41,7 @@ class Hunt:
     rules: tuple[str, ...]
     refused: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def hunt(
@@ -63,11 +68,44 @@ def hunt(
         loaded = Loader(connection, described, progress).load(items)
         seconds = {"loading": time.perf_counter() - begun}
         found, refused = _run(catalogue, connection, seconds)
+        first = _first(connection)
     finally:
         connection.close()
     wanted = [one for one in found if (not since or one.end >= since) and (not until or one.start < until)]
     wanted.sort(key=lambda one: (-one.severity, one.start, one.rule.slug))
-    return Hunt(tuple(wanted), loaded, tuple(catalogue.rules), refused, seconds)
+    notes = tuple(unlearnt(catalogue, wanted, first))
+    return Hunt(tuple(wanted), loaded, tuple(catalogue.rules), refused, seconds, notes)
+
+
+def _first(connection: duckdb.DuckDBPyConnection) -> dict[str, Optional[datetime]]:
+    """The time of the first record, by source."""
+    # a record without a time stands at the epoch
+    query = """SELECT min("@timestamp") FROM {} WHERE "@timestamp" > '1971-01-01'"""
+    rows = {source: connection.execute(query.format(source)).fetchone() for source in SOURCES}
+    return {source: row[0] if row else None for source, row in rows.items()}
+
+
+def unlearnt(catalogue: Catalogue, found: Iterable[Finding], first: Mapping[str, Optional[datetime]]) -> Iterator[str]:
+    """A line for each rule with findings from a time in which its baseline had seen too few days to know anything."""
+    early = Counter(
+        (one.rule.slug, known)
+        for one in found
+        if (known := _baseline(catalogue, one.rule)) and _too_early(one, first.get(known.source), known.days)
+    )
+    for (slug, known), count in early.items():
+        yield (
+            f"{slug}: {count} of its findings are from the first {known.days} days of these logs, when {known.name} "
+            f"was not learnt yet; give {known.lookback.days} days more before them, and --since where to begin"
+        )
+
+
+def _too_early(one: Finding, begun: Optional[datetime], days: int) -> bool:
+    return begun is None or one.start < begun + timedelta(days=days)
+
+
+def _baseline(catalogue: Catalogue, rule: Rule) -> Optional[Baseline]:
+    outside = getattr(rule.query, "outside", None)
+    return catalogue.baselines[outside.baseline] if outside else None
 
 
 def _run(

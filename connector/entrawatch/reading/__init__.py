@@ -2,8 +2,9 @@
 
 ``read(paths)`` gives `Found` for each record and `Bad` for each piece that is none, in the order of the files; it
 never stops at a bad piece. Containers: Graph pages (``{"value": […]}``), ``{"records": […]}``, arrays, JSON lines,
-JSON one after another, pretty-printed or not, Log Analytics query answers (``{"tables": […]}``) and CSV exports; as
-UTF-8 or UTF-16, with or without a byte order mark, gzipped or not. What is large is streamed: one record in memory.
+JSON one after another, pretty-printed or not, Log Analytics query answers (``{"tables": […]}``) and CSV exports, CSV
+and Parquet of our own; text as UTF-8 or UTF-16, with or without a byte order mark, gzipped or not. What is large is
+streamed: one record in memory, or a thousand rows of Parquet.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Optional, Union
 
-from entrawatch.reading import table
+from entrawatch.reading import ours, table
 from entrawatch.reading.items import Bad, Found, Item, Where
 from entrawatch.reading.scan import records
 from entrawatch.reading.text import Text
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Bad", "Found", "Item", "Where", "files_in", "read", "read_stream"]
 
 #: what is read in a folder; a file that is named itself is read whatever it is called
-ENDINGS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".log", ".txt"})
+ENDINGS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".log", ".txt", ".parquet"})
 _PARQUET = b"PAR1"
 
 
@@ -36,7 +37,12 @@ def read(paths: Iterable[Union[str, Path]], stdin: Optional[BinaryIO] = None) ->
         if str(path) == "-":
             yield from read_stream(stdin or sys.stdin.buffer, "-")
         else:
-            for file in files_in(Path(path)):
+            files = files_in(Path(path))
+            if not files:
+                yield Bad(
+                    Where(str(path), 0), f"holds no file to read ({' '.join(sorted(ENDINGS))}, or these with .gz)"
+                )
+            for file in files:
                 yield from _read_file(file)
 
 
@@ -56,7 +62,10 @@ def _ending(file: Path) -> str:
 def _read_file(file: Path) -> Iterator[Item]:
     try:
         with file.open("rb") as stream:
-            yield from read_stream(stream, str(file))
+            if stream.peek(4).startswith(_PARQUET):
+                yield from ours.parquet(file)
+            else:
+                yield from read_stream(stream, str(file))
     except OSError as error:
         yield Bad(Where(str(file), 0), f"cannot be read ({error.strerror or error})")
 
@@ -68,7 +77,7 @@ def read_stream(stream: BinaryIO, name: str) -> Iterator[Item]:
     """
     text = Text(stream, name)
     if text.head.startswith(_PARQUET):
-        yield Bad(Where(name, 0), "is Parquet, a table and no text; ask DuckDB for JSON lines of it first")
+        yield Bad(Where(name, 0), "is Parquet, which cannot be read from a stream; name the file")
         return
     yield from table.rows(text) if table.is_table(text) else records(text)
     if text.trouble:

@@ -1,4 +1,4 @@
-"""Log Analytics tables: the answer of a query, and the CSV export of one."""
+"""Log Analytics tables: the answer of a query, and the CSV export of one; CSV that our own files sink wrote."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import re
 from typing import TYPE_CHECKING, Any, Optional
 
+from entrawatch.reading import ours
 from entrawatch.reading.items import Bad, Found, Item
 
 if TYPE_CHECKING:
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 #: a header has one of these; other text with commas in it is no table
 _TELLING = frozenset(
-    {"timegenerated", "createddatetime", "activitydatetime", "time", "category", "operationname", "correlationid"}
-)
+    {"timegenerated", "createddatetime", "activitydatetime", "time", "category", "operationname", "correlationid",
+     "entra.stream"}
+)  # fmt: skip
 #: the portal puts the zone it shows behind a column of times
 _ZONE = re.compile(r"\s*\[UTC\]$")
 
@@ -55,7 +57,8 @@ def rows(text: Text) -> Iterator[Item]:
         elif len(cells) > len(header):
             yield Bad(where, f"has {len(cells)} cells under {len(header)} columns", ",".join(cells))
         elif any(cells):
-            yield Found(where, {name: cell for name, cell in zip(header, cells) if cell})
+            row: Record = {name: cell for name, cell in zip(header, cells) if cell}
+            yield Found(where, ours.event_of(row) if ours.is_ours(header) else row)
 
 
 def query_rows(answer: Record) -> Optional[list[Any]]:
