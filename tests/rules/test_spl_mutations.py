@@ -77,7 +77,8 @@ def disagreements(slugs: tuple[str, ...], profile: str, subsearch_rows: int = 50
     differ = []
     for slug in slugs:
         rule = CATALOGUE.rules[slug]
-        cases = [*rule.cases, *(Case(f"more {n}", tuple(one), match=True) for n, one in enumerate(MORE.get(slug, [])))]
+        more = [Case(f"more {n}", tuple(one), match=True) for n, one in enumerate(MORE.get(slug, []))]
+        cases = [*rule.cases, *more]
         differ += [
             f"{slug}: {case.name}" for case in cases if _differs(rule, list(case.records), profile, subsearch_rows)
         ]

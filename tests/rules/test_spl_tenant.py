@@ -20,7 +20,7 @@ from .test_spl import REFUSED, compiled, said, spl
 #: rules that ask a baseline: the judge learns it anew for every event, which takes minutes
 _BASELINE = {"single-factor-from-new-network", "account-hijacking"}
 #: runs beside the findings' own, so that a search that finds too much is seen
-_OTHERS = 60
+_OTHERS = 20
 
 
 @cache

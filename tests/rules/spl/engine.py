@@ -243,7 +243,7 @@ def _extreme(choose: Callable[..., Any], values: list[Any]) -> Any:
 
 
 def _order(value: Any) -> tuple[int, float, str]:
-    if isinstance(value, list):
-        raise SplError("a sort by several values is not documented")
+    if value is None or isinstance(value, list):
+        raise SplError("where a sort puts no value or several is not documented")
     found = number(value)
-    return (2, 0.0, "") if value is None else (0, found, "") if found is not None else (1, 0.0, text(value))
+    return (0, found, "") if found is not None else (1, 0.0, text(value))

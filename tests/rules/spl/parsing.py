@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HERE = Path(__file__).parent
-#: commands of SPL (https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/ListOfSearchCommands)
+#: commands of SPL (https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/ListOfSearchCommands) and of MLTK
 COMMANDS = frozenset((_HERE / "commands.txt").read_text(encoding="utf-8").split())
 #: https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/CommonStatsFunctions
 _FUNCTIONS = frozenset((_HERE / "statistics.txt").read_text(encoding="utf-8").split())
@@ -50,8 +50,11 @@ class Command:
     made: Any
 
 
-def words(text: str) -> list[str]:
-    """The arguments as words; texts keep their quotes, a subsearch is one word."""
+def words(text: str, before: str = "") -> list[str]:
+    """The arguments as words; texts keep their quotes, a subsearch is one word.
+
+    :param before: what stands before a subsearch's text: a pipe, where it begins with a command.
+    """
     found, place = [], 0
     text = text.rstrip()
     while place < len(text):
@@ -63,7 +66,7 @@ def words(text: str) -> list[str]:
         if word == "[":
             end = terms.closing(text, match.start(1))
             word = text[match.start(1) : end]
-            parse(word[1:-1], None)
+            parse(f"{before}{word[1:-1]}", None)
         found.append(word)
         place = end
     return found
@@ -133,7 +136,7 @@ def _by(rest: str) -> list[str]:
 
 
 def _aggregate(text: str) -> tuple[Aggregate, int]:
-    match = re.match(r"([A-Za-z_]\w*)\s*", text)
+    match = re.match(r"([A-Za-z_]\w*)(?:\s*(?=\())?", text)
     if not match:
         raise SplError(f"no statistic: {text[:40]!r}")
     function, place = match.group(1).lower(), match.end()
@@ -170,6 +173,11 @@ def _rename(text: str) -> list[tuple[str, str]]:
     return [(bare(old), bare(new)) for old, new in zip(found[::3], found[2::3])]
 
 
+def _foreach(text: str) -> list[str]:
+    """A template with `<<FIELD>>` in the place of a name, also inside quotes."""
+    return words(re.sub(r"<<\w+>>", "field", text), "| ")
+
+
 def _regular(text: str) -> list[str]:
     found = words(text)
     if not any(word.startswith('"') or '="' in word or word.endswith("=") for word in found):
@@ -191,4 +199,6 @@ _MAKERS: dict[str, Any] = {
     "rename": _rename,
     "rex": _regular,
     "regex": _regular,
+    "foreach": _foreach,
+    "appendpipe": lambda text: words(text, "| "),
 }

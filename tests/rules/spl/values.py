@@ -59,7 +59,7 @@ def fields_of(document: Any, nulls: str) -> dict[str, Any]:
     """
     found: dict[str, list[Any]] = {}
     _walk(document, "", nulls, found)
-    return {name: folded(values) for name, values in found.items()}
+    return {name: folded(values) for name, values in found.items() if values}
 
 
 def _walk(value: Any, name: str, nulls: str, found: dict[str, list[Any]]) -> None:
