@@ -17,6 +17,7 @@ DIALECTS = {
     "spl": ("entrawatch.dialects.spl", "SplDialect"),
     "esql": ("entrawatch.dialects.esql", "Esql"),
     "eql": ("entrawatch.dialects.eql", "Eql"),
+    "kql": ("entrawatch.dialects.kql", "Kql"),
 }
 NAMES = tuple(DIALECTS)
 

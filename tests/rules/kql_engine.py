@@ -1,0 +1,102 @@
+"""KQL executed by duckdb-kql, as a schedule would run it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import duckdb_kql
+import pyarrow as pa
+from duckdb_kql.engine import schema
+
+from entrawatch.dialects.kql import PERIOD
+from entrawatch.dialects.kql_text import spelled
+from entrawatch.rules import ir
+
+from .judge import ceiling, fold
+from .kql_rows import TABLES, described, row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import duckdb
+
+    from entrawatch.dialects.base import Compiled
+
+    from .judge import Row
+
+#: a run is late by this; what it looks at ends before
+LATE = timedelta(minutes=2, seconds=17)
+HOUR = timedelta(hours=1)
+
+
+class Workspace:
+    """A Log Analytics workspace in memory, holding these records."""
+
+    def __init__(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        self.connection = _connection()
+        filled: dict[str, list[list[Any]]] = defaultdict(list)
+        for stream, record in records:
+            if stream in TABLES:
+                filled[TABLES[stream]].append(row(TABLES[stream], record))
+        for table in TABLES.values():
+            self.connection.execute(f"CREATE OR REPLACE TABLE {table} ({described(table)})")
+            if filled[table]:
+                rows = pa.table({str(place): list(values) for place, values in enumerate(zip(*filled[table]))})
+                self.connection.register("filled", rows)
+                self.connection.execute(f"INSERT INTO {table} SELECT * FROM filled")
+
+    def run(self, text: str, now: datetime) -> list[dict[str, Any]]:
+        """The result rows by column."""
+        translated = _translated(text)
+        given = {**translated.parameters, "kqlnow": now.replace(tzinfo=None)} if "$kqlnow" in translated else {}
+        result = self.connection.execute(str(translated), given)
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, values)) for values in result.fetchall()]
+
+    def scheduled(self, query: Compiled, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        """The result rows of every run that can find something other than the runs around it."""
+        return [found for now in moments(query.rule.query, list(rows)) for found in self.run(query.text, now)]
+
+
+@cache
+def _translated(text: str) -> Any:
+    """The query as SQL, in which the run's moment is a parameter: reading KQL is slow.
+
+    The tables exist by then, with the same columns in all workspaces.
+    """
+    return duckdb_kql.to_sql(text, schema=schema(_connection()), query_now="1901-02-03T04:05:06Z")
+
+
+@cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb_kql.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def moments(query: ir.Query, rows: list[Row]) -> list[datetime]:
+    """When to run: behind every record, at the last run that sees it, and at the first that does not."""
+    times = sorted({one.time for one in rows})
+    if isinstance(query, ir.EventQuery):
+        if query.outside is None:
+            return [times[-1] + LATE]
+        return sorted({ceiling(time, HOUR) + late for time in times for late in (timedelta(0), PERIOD - HOUR)})
+    length = query.within if isinstance(query, ir.FollowedQuery) else query.length
+    ends = {
+        ceiling(time, query.every) + turn for time in times for turn in (timedelta(0), length - query.every, length)
+    }
+    return sorted(end + LATE for end in ends)
+
+
+def keys(query: Compiled, results: list[dict[str, Any]]) -> set[tuple[str, ...]]:
+    """The keys of the results, folded as the judge folds them."""
+    return {tuple(fold(found[spelled(key.name)]) for key in query.rule.keys) for found in results}
+
+
+def ids(results: list[dict[str, Any]]) -> set[str]:
+    """The events of the results."""
+    return {one for found in results for one in json.loads(found["EventIds"])}
