@@ -1,0 +1,93 @@
+"""The rules' query texts as files, one a rule and language, with what they lean on (macros, lookups, transforms).
+
+The files are what is reviewed when a dialect changes: `entrawatch build` writes them, `build --check` fails when they
+are not what the rules say.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from entrawatch.dialects import DIALECTS, dialect
+from entrawatch.dialects.base import Refusal
+from entrawatch.dialects.esql_baseline import indices, transforms
+from entrawatch.dialects.spl import SplDialect
+from entrawatch.dialects.spl_macros import macros
+from entrawatch.dialects.spl_schedule import schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from entrawatch.packages.tree import Tree
+    from entrawatch.rules.catalogue import Catalogue
+    from entrawatch.rules.rule import Rule
+
+#: (dialect, profile) → folder and ending of its files
+FOLDERS = {
+    ("spl", "normalized"): ("splunk/searches", "spl"),
+    ("spl", "azure:monitor:aad"): ("splunk/searches-azure-monitor-aad", "spl"),
+    ("esql", ""): ("elastic/esql", "esql"),
+    ("eql", ""): ("elastic/eql", "eql"),
+    ("kql", ""): ("sentinel/kql", "kql"),
+    ("sql", "duckdb"): ("sql/duckdb", "sql"),
+    ("sql", "postgres"): ("sql/postgres", "sql"),
+}
+#: folders below content/ that hold nothing that a person wrote
+OWNED = ("splunk", "elastic", "sentinel", "sql")
+
+
+def queries(catalogue: Catalogue) -> Tree:
+    """Path below content/ → bytes: every text, every refusal with its reason, and what the texts lean on."""
+    tree: Tree = {}
+    refusals: list[str] = []
+    for (name, profile), (folder, ending) in FOLDERS.items():
+        made = dialect(name, catalogue.baselines, profile)
+        for slug, rule in catalogue.rules.items():
+            answer = made.compile(rule)
+            if isinstance(answer, Refusal):
+                refusals.append(f"{folder}\t{slug}\t{answer.node}\t{answer.why}\n")
+            else:
+                tree[f"{folder}/{slug}.{ending}"] = answer.text.encode()
+    tree["sql/refusals.tsv"] = ("folder\trule\tnode\twhy\n" + "".join(sorted(refusals))).encode()
+    return {**tree, **_splunk(catalogue), **_elastic(catalogue)}
+
+
+def _splunk(catalogue: Catalogue) -> Tree:
+    rules = list(catalogue.rules.values())
+    tree: Tree = {}
+    for profile in SplDialect.profiles:
+        folder = FOLDERS["spl", profile][0]
+        made = SplDialect(catalogue.baselines, profile)
+        tree[f"{folder}/macros.json"] = _json(macros(rules, profile))
+        for name, baseline in catalogue.baselines.items():
+            tree[f"{folder}/baseline-{name}.spl"] = made.baseline_search(baseline).encode()
+    tree["splunk/schedules.json"] = _json({rule.slug: _schedule(rule) for rule in rules})
+    return tree
+
+
+def _schedule(rule: Rule) -> dict[str, Any]:
+    """When a search runs and over what: cron and Splunk's relative times, lengths in seconds."""
+    when = schedule(rule)
+    return {
+        "cron": when.cron, "earliest": when.earliest, "latest": when.latest,
+        "every_seconds": int(when.every.total_seconds()), "lookback_seconds": int(when.lookback.total_seconds()),
+    }  # fmt: skip
+
+
+def _elastic(catalogue: Catalogue) -> Tree:
+    return {
+        f"elastic/baselines/{kind}/{name}.json": _json(body)
+        for baseline in catalogue.baselines.values()
+        for kind, made in (("indices", indices(baseline)), ("transforms", transforms(baseline)))
+        for name, body in made.items()
+    }
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=True, sort_keys=True) + "\n").encode()
+
+
+def uncovered() -> set[str]:
+    """Dialects that have no folder here: there must be none."""
+    return set(DIALECTS) - {name for name, _ in FOLDERS}

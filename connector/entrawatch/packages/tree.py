@@ -1,0 +1,67 @@
+"""A tree of files that is generated: written below its folder, and compared with what stands there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+#: path below the folder, with slashes → content
+Tree = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a folder differs from the tree it should hold; paths sorted."""
+
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """A line a difference."""
+        told = {"missing": self.missing, "changed": self.changed, "not generated": self.foreign}
+        return [f"{path}: {what}" for what, paths in told.items() for path in paths]
+
+
+def drift(root: Path, tree: Mapping[str, bytes], owned: Sequence[str]) -> Drift:
+    """What differs between the folder and the tree.
+
+    :param owned: the folders below `root` that hold nothing but generated files.
+    """
+    there = {path: (root / path).read_bytes() for path in _files(root, owned)}
+    return Drift(
+        missing=tuple(sorted(tree.keys() - there.keys())),
+        changed=tuple(sorted(path for path in tree.keys() & there.keys() if tree[path] != there[path])),
+        foreign=tuple(sorted(there.keys() - tree.keys())),
+    )
+
+
+def write(root: Path, tree: Mapping[str, bytes], owned: Sequence[str]) -> Drift:
+    """Make the folder hold the tree: each file whole or not at all, and nothing else in the owned folders.
+
+    :returns: what had differed.
+    """
+    found = drift(root, tree, owned)
+    for path in (*found.missing, *found.changed):
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.part")
+        partial.write_bytes(tree[path])
+        os.replace(partial, target)
+    for path in found.foreign:
+        (root / path).unlink()
+    return found
+
+
+def _files(root: Path, owned: Sequence[str]) -> list[str]:
+    return [
+        found.relative_to(root).as_posix()
+        for folder in owned
+        for found in sorted((root / folder).rglob("*"))
+        if found.is_file()
+    ]
