@@ -70,7 +70,7 @@ def test_a_tenant_that_is_well(tenant: TenantConfig, server: Any) -> None:
     server.otherwise = healthy()
     found = checks(tenant, server)
     assert {check.status for check in found.values()} == {OK}
-    assert "7 minutes ago" in found["stream interactive"].message
+    assert found["stream interactive"].message.endswith("; newest record 7 minutes ago")
     assert "20 days ago" in found["reach of interactive"].message
     assert "Entra ID P2" in found["licence"].message
     assert {seen.query["$top"] for seen in server.requests if "$top" in seen.query} == {"1"}
@@ -81,6 +81,14 @@ def test_no_token_ends_the_checks(tenant: TenantConfig, server: Any) -> None:
     (check,) = probe(tenant, clock=FakeClock(), observer=Notes())
     assert (check.name, check.status) == ("token", FAIL)
     assert "expired" in check.message
+    assert check.advice == "mend the credential, then run doctor again"
+
+
+def test_no_connection_is_no_fault_of_the_credential(tenant: TenantConfig, server: Any) -> None:
+    gone = dataclasses.replace(tenant, graph=dataclasses.replace(tenant.graph, login_url="https://127.0.0.1:9"))
+    (check,) = probe(gone, clock=FakeClock(), observer=Notes())
+    assert (check.name, check.status) == ("token", FAIL)
+    assert check.advice == "mend the connection, then run doctor again"
 
 
 def test_a_missing_permission_is_named_for_its_stream(tenant: TenantConfig, server: Any) -> None:

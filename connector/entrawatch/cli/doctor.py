@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from entrawatch.errors import ConfigError, EntrawatchError, SinkError, StateError
 
@@ -52,8 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(json.dumps([line._asdict() for line in lines], indent=2))
     else:
-        _print(lines)
-    return 3 if any(line.status == FAIL for line in lines) else 0
+        _print(lines, arguments.config)
+    return 3 if _failed(lines) else 0
+
+
+def _failed(lines: list[Line]) -> bool:
+    return any(line.status == FAIL for line in lines)
 
 
 def checks(config: Config) -> Iterator[Line]:
@@ -120,7 +124,7 @@ def _shown(line: Line) -> Line:
     return Line(*(clean(redact(" ".join(text.split()))) for text in line))
 
 
-def _print(lines: list[Line]) -> None:
+def _print(lines: list[Line], config: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -139,12 +143,14 @@ def _print(lines: list[Line]) -> None:
             f"[{_STYLE[line.status]}]{line.status}[/]", f"  {escape(line.check)}", escape(line.message) + advice
         )
     out().print(table)
-    out().print(verdict(lines))
+    out().print(verdict(lines), soft_wrap=True)
+    if not _failed(lines):
+        out().print(f"next: entrawatch run --config {config}", markup=False, soft_wrap=True)
 
 
-def verdict(lines: list[Line]) -> Any:
+def verdict(lines: list[Line]) -> str:
     """The last line: how it stands."""
     failed, warned = (sum(line.status == status for line in lines) for status in (FAIL, WARN))
     if failed:
         return f"[bold red]{failed} to mend[/]" + (f", {warned} to look at" if warned else "")
-    return f"[green]ready[/]{f', {warned} to look at' if warned else ''}: entrawatch run"
+    return f"[green]ready[/]{f', {warned} to look at' if warned else ''}"

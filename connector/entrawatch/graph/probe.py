@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch import jsontext
-from entrawatch.errors import SourceError
+from entrawatch.errors import AuthError, SourceError
 from entrawatch.graph import query
 from entrawatch.graph.auth import TokenSource
 from entrawatch.graph.budget import Budgets
@@ -68,7 +68,8 @@ def probe(
     try:
         token = tokens.token()
     except SourceError as error:
-        yield Check("token", FAIL, str(error), "mend the credential, then run doctor again")
+        what = "the credential" if isinstance(error, AuthError) else "the connection"
+        yield Check("token", FAIL, str(error), f"mend {what}, then run doctor again")
         return
     yield Check("token", OK, "Entra ID gives a token")
     client = GraphClient(tenant, tokens, clock=clock, observer=observer, budgets=budgets or Budgets(clock, observer))
@@ -143,7 +144,7 @@ class _Probe:
         served = self._client.served_at
         if served is not None:
             self._skew = (self._clock.now() - served).total_seconds()
-        return Check(name, OK, f"readable{note}; {_age(newest, now)}")
+        return Check(name, OK, f"readable{note}; {'newest record ' if newest else ''}{_age(newest, now)}")
 
     def _newest(self, stream: Stream, window: Window) -> tuple[Optional[datetime], str]:
         try:
