@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import urllib.request
 from datetime import datetime, timedelta, timezone
@@ -44,9 +45,24 @@ def test_run_once_reads_to_the_present_and_again_adds_nothing(
     assert {event["entra"]["stream"] for event in events(tmp_path / "emulated/events")} <= {
         "interactive", "directory_audits",
     }  # fmt: skip
+    assert f"files: {len(first):,} events new, 0 revised, 0 put aside\n" in done.err
+    assert done.err.endswith("reached the present\n")
     assert call("run", "--config", config, "--once").code == 0
     assert ids(tmp_path / "emulated/events") == first
     assert (tmp_path / "emulated/state").stat().st_mode & 0o077 == 0
+
+
+def test_one_wrong_secret_is_one_line_for_all_streams(
+    call: Callable[..., Done], config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WRONG", "not-the-secret")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub("secret_file: .*", "secret_env: WRONG", text), encoding="utf-8")
+    done = call("run", "--config", config, "--once")
+    assert done.code == 3
+    (line,) = (line for line in done.err.splitlines() if line.startswith("entrawatch: "))
+    assert re.match(r"entrawatch: \S+/interactive, \S+/directory_audits: given up: .*AADSTS7000215", line)
+    assert "reached the present" not in done.err
 
 
 def test_run_stops_on_sigterm_and_serves_health_meanwhile(config: Path, tmp_path: Path) -> None:
@@ -131,6 +147,7 @@ def test_doctor_is_content_with_what_is_well(call: Callable[..., Done], config: 
     done = call("doctor", "--config", config)
     assert done.code == 0, done.out
     assert "ready" in done.out
+    assert done.out.endswith(f"next: entrawatch run --config {config}\n")
     assert "sink files" in done.out
 
 

@@ -142,11 +142,19 @@ def told(outcome: Outcome, say: Callable[[str], None]) -> int:
     from entrawatch.cli.console import clean
     from entrawatch.cli.logs import redact
 
-    lines = {
-        **{f"{name}: cannot be read": reason for name, reason in outcome.degraded.items()},
-        **{f"{name}: was given up": why for name, why in outcome.failed.items() if name not in outcome.degraded},
-        **{f"sink {name}: took nothing more": reason for name, reason in outcome.refused.items()},
-    }
-    for what, reason in lines.items():
-        say(f"entrawatch: {what}: {clean(redact(' '.join(reason.split())))}")
+    failed = {name: why for name, why in outcome.failed.items() if name not in outcome.degraded}
+    refused = {f"sink {name}": why for name, why in outcome.refused.items()}
+    told = ((outcome.degraded, "cannot be read"), (failed, "given up"), (refused, "took nothing more"))
+    for reasons, what in told:
+        for reason, names in _by_reason(reasons).items():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            say(f"entrawatch: {', '.join(names[:3])}{more}: {what}: {clean(redact(' '.join(reason.split())))}")
     return outcome.exit_code
+
+
+def _by_reason(reasons: dict[str, str]) -> dict[str, list[str]]:
+    """One wrong secret fails ten streams for one reason, which is worth one line."""
+    found: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        found.setdefault(reason, []).append(name)
+    return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,8 @@ EXAMPLES = """\
   entrawatch run --config entrawatch.yml --once     to the present, for cron
 """
 _LOG = logging.getLogger(__name__)
+#: counter → what it is called at the end
+_DELIVERED = {"events_added": "events new", "events_revised": "revised", "dead_letters": "put aside"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +35,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Collect; a stop by signal is a good end: what is under way is finished and saved."""
-    import threading
-
     from entrawatch.cli import collect, logs
     from entrawatch.cli.console import say
     from entrawatch.ingest.runner import stop_on_signals
@@ -41,13 +43,44 @@ def run(arguments: argparse.Namespace) -> int:
     logs.setup(config.log_format, config.log_level, debug=arguments.debug)
     stop = threading.Event()
     with stop_on_signals(stop), ExitStack() as stack:
-        observer = _observer(stack, config, once=arguments.once)
+        delivered = Delivered()
+        observer = _observer(stack, config, delivered, once=arguments.once)
         loop = stack.enter_context(collect.runner(config, observer=observer, stop=stop))
         streams = len({(feed.tenant, feed.stream) for feed in feeds(config)})
         _LOG.info("collecting %d streams into %s", streams, ", ".join(sink.name for sink in config.sinks))
         outcome = loop.run(once=arguments.once)
-    _LOG.info("stopped" if stop.is_set() else "reached the present")
+    for line in delivered.lines():
+        _LOG.info("%s", line)
+    whole = (
+        "reached the present" if not outcome.exit_code else "ended before the present: not all could be read or written"
+    )
+    _LOG.info("stopped" if stop.is_set() else whole)
     return collect.told(outcome, say)
+
+
+class Delivered:
+    """An observer that adds up what each sink was given, for the log's end."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter, whatever tenant and stream it is of."""
+        if name in _DELIVERED:
+            with self._lock:
+                self._counts[labels.get("sink", ""), name] += int(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Nothing."""
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Nothing."""
+
+    def lines(self) -> list[str]:
+        """A line for each sink that was given something."""
+        sinks = dict.fromkeys(sink for sink, _ in self._counts)
+        return [f"{s}: " + ", ".join(f"{self._counts[s, n]:,} {w}" for n, w in _DELIVERED.items()) for s in sinks]
 
 
 def feeds(config: Config) -> list[Feed]:
@@ -66,11 +99,11 @@ def feeds(config: Config) -> list[Feed]:
     ]
 
 
-def _observer(stack: ExitStack, config: Config, *, once: bool) -> Observer:
+def _observer(stack: ExitStack, config: Config, delivered: Delivered, *, once: bool) -> Observer:
     from entrawatch.cli import progress, watch
     from entrawatch.errors import ConfigError
 
-    watchers: list[Any] = []
+    watchers: list[Any] = [delivered]
     if config.metrics_listen:
         try:
             metrics = watch.Prometheus()
