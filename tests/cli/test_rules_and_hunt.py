@@ -74,7 +74,8 @@ def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Pat
         (["hunt", "LOGS", "--since", "yesterday"], "entrawatch: --since: "),
         (["hunt", "LOGS", "--report", "/nosuch/page.html"], "entrawatch: --report: /nosuch is no folder"),
         (["hunt", "LOGS", "--report", "."], "entrawatch: --report: . is a folder; name a file in it, findings.html"),
-        (["rules", "show", "nosuch"], "there is no rule 'nosuch'"),
+        (["rules", "show", "nosuch"], "entrawatch: rules show: there is no rule 'nosuch'; there are: brute-force"),
+        (["rules", "show", "pasword-spray"], "there is no rule 'pasword-spray'; did you mean password-spray?"),
         (["rules", "show", "guest-invited", "--dialect", "sql", "--sql-dialect", "oracle"], "no profile 'oracle'"),
         (["rules", "show", "guest-invited", "--dialect", "cobol"], "invalid choice"),
         (["rules", "validate", "/nosuch"], "/nosuch: there is no such file or folder"),
@@ -130,7 +131,9 @@ def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]
     told = json.loads(call("rules", "list", "--format", "json").out)
     assert len(told) == 16
     assert {"rule", "rule_id", "title", "level", "source", "techniques", "keys"} == set(told[0])
-    assert "password-spray" in call("rules", "list").out
+    lines = call("rules", "list").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["rule", *(rule["rule"] for rule in told)]
+    assert "Single-factor sign-in from a new network and country" in call("rules", "list").out
     words = call("rules", "show", "password-spray").out
     assert words.startswith("Password spray from one address\n")
     assert "users = 5" in words

@@ -65,19 +65,22 @@ def _list(arguments: argparse.Namespace) -> int:
         ]  # fmt: skip
         sys.stdout.buffer.write(dumps(told) + b"\n")
         return 0
-    table = Table()
-    for column in ("rule", "level", "source", "techniques", "title"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("rule", "level", "source", "title"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=0 if column == "title" else 6)
     for rule in rules:
-        table.add_row(rule.slug, rule.level, rule.source, " ".join(rule.techniques), rule.title)
-    out().print(table)
+        table.add_row(rule.slug, rule.level.replace("informational", "info"), rule.source, rule.title)
+    console = out()
+    if not console.is_terminal:
+        console.width = 200  # what is piped is searched and cut by others
+    console.print(table)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from entrawatch.rules.shipped import chosen
 
-    rule = chosen([arguments.slug]).rules[arguments.slug]
+    rule = chosen([arguments.slug], "rules show").rules[arguments.slug]
     print(_query(rule, arguments) if arguments.dialect else _words(rule), end="")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,14 +27,19 @@ def shipped() -> Catalogue:
     return load_catalogue(ROOT)
 
 
-def chosen(slugs: Sequence[str]) -> Catalogue:
+def chosen(slugs: Sequence[str], where: str = "--rules") -> Catalogue:
     """The rules of these names with all baselines; all of them where none is named.
 
+    :param where: where the names were given, for what is said of a wrong one.
     :raises ConfigError: a name is none of the catalogue's.
     """
     whole = shipped()
     unknown = [slug for slug in slugs if slug not in whole.rules]
     if unknown:
-        known = ", ".join(whole.rules)
-        raise ConfigError([f"--rules: there is no rule {slug!r}; there are: {known}" for slug in unknown])
+        raise ConfigError([f"{where}: there is no rule {slug!r}; {_near(slug, list(whole.rules))}" for slug in unknown])
     return Catalogue({slug: whole.rules[slug] for slug in slugs or whole.rules}, whole.baselines)
+
+
+def _near(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
