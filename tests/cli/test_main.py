@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
 
     from .conftest import Done
 
-NAMES = ["demo", "fetch", "run", "normalize", "doctor", "register-app", "setup", "emulate", "simulate"]
+NAMES = ["demo", "fetch", "run", "normalize", "hunt", "rules", "doctor", "register-app", "setup", "emulate", "simulate"]
+
+
+def test_a_port_that_is_taken_is_said_before_the_tenant_is_made(call: Callable[..., Done]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = call("emulate", "--port", port)
+    assert done.code == 2
+    assert done.line == f"entrawatch: --port: {port} cannot be had (Address already in use); 0 takes a free one"
 
 
 def test_the_version(call: Callable[..., Done]) -> None:
@@ -51,6 +60,8 @@ def test_each_command_has_help_with_examples(call: Callable[..., Done], name: st
         (["run", "--config", "none.yml"], "entrawatch: none.yml: cannot be read (No such file or directory); give a"),
         (["fetch", "--out", "x", "--format", "xml"], "entrawatch fetch: argument --format: invalid choice: 'xml'"),
         (["fetch", "--out", "x", "--since", "soon", "--config", "c"], "entrawatch: --since: 'soon' is no time; write"),
+        (["fetch", "--out", "x", "--since", "7", "--config", "c"], "write 2026-11-01T00:00:00Z, or how long ago: 7d"),
+        (["fetch", "--out", __file__, "--config", "c"], f"entrawatch: --out: {__file__} is a file; give a folder"),
         (["fetch", "--out", "x", "--since", "1h", "--until", "2h"], "entrawatch: --since: 1h is not before --until 2h"),
         (["fetch", "--out", "x", "--streams", "interactiv"], "'interactiv' is no stream; did you mean interactive?"),
         (["normalize", "none.json"], "none.json: cannot be read (No such file or directory)"),
@@ -80,6 +91,15 @@ def test_each_usage_fault_is_one_line_and_code_2(
     said = [one for one in done.err.splitlines() if one != "making the tenant …"]
     assert len(said) == 1, said
     assert line in said[0]
+
+
+def test_an_old_python_is_no_missing_package(call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: Any) -> int:
+        monkeypatch.setattr(main_module.sys, "version_info", (3, 9, 18))
+        raise ModuleNotFoundError("x", name="sigma.rule")
+
+    monkeypatch.setattr(normalize, "run", lacking)
+    assert call("normalize", "x").line == "entrawatch: hunt and rules need Python 3.11 or newer, this is 3.9"
 
 
 @pytest.mark.parametrize(

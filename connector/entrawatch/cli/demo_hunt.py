@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,12 @@ REPORT = "findings.html"
 
 
 def hunted(console: Console, events: Path, page: Path) -> None:
-    """Hunt through the stored events, show the findings, and write the page."""
+    """Hunt through the stored events, show the findings, and write the page; nothing on a Python without pySigma."""
+    if sys.version_info < (3, 11):
+        console.print(
+            "\n[bold]the hunt[/] needs Python 3.11 or newer; this is an older one, on which the connector alone runs"
+        )
+        return
     from entrawatch.cli.hunt import findings_table, write_report
     from entrawatch.hunt.run import hunt
     from entrawatch.reading import read

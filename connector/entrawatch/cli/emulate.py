@@ -41,13 +41,15 @@ def run(arguments: argparse.Namespace) -> int:
     from entrawatch.emulator.server import Emulator
     from entrawatch.ingest.runner import stop_on_signals
 
-    stop = threading.Event()
+    options, stop = _options(arguments), threading.Event()
     say("making the tenant …")
-    with stop_on_signals(stop), Emulator(_tenant(arguments), **_options(arguments)) as emulator:
+    with stop_on_signals(stop), Emulator(_tenant(arguments), **options) as emulator:
         text = config_of(emulator)
         if arguments.write_config:
             arguments.write_config.write_text(text, encoding="utf-8")
         print(text, end="", flush=True)
+        if arguments.write_config:
+            say(f"in a second terminal: entrawatch doctor --config {arguments.write_config}, then fetch or run")
         say(f"serving {emulator.url}; Ctrl-C ends it")
         while not stop.wait(0.5):
             pass
@@ -78,8 +80,24 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if not 0 <= arguments.port < 65536:
         raise ConfigError([f"--port: {arguments.port} is no port; 0 takes a free one"])
+    _free(arguments.port)
     faults, seed = load_faults(arguments.faults) if arguments.faults else ((), 0)
     return {"faults": faults, "seed": seed, "throttle": not arguments.no_throttle, "port": arguments.port}
+
+
+def _free(port: int) -> None:
+    """Said before the tenant is made, which takes a while.
+
+    :raises ConfigError: somebody else has the port, or only root may.
+    """
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError([f"--port: {port} cannot be had ({error.strerror}); 0 takes a free one"]) from None
 
 
 def config_of(emulator: Emulator) -> str:

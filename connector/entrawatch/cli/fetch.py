@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if stop.is_set():
         say(f"entrawatch: stopped; the same command goes on where this one stood ({arguments.out})")
         return 130
-    out().print(f"files in {arguments.out}", markup=False)
+    out().print(f"files in {arguments.out}", markup=False, soft_wrap=True)
     return collect.told(outcome, say)
 
 
@@ -84,7 +84,8 @@ def moment(text: str, option: str, now: datetime) -> datetime:
         value = READERS["start"](text, Key("start", ""))
         return now - value if isinstance(value, timedelta) else value
     except (Wrong, OverflowError) as wrong:
-        raise ConfigError([f"--{option}: {wrong}"]) from None
+        ago = ", or how long ago: 7d" if f"{wrong}".endswith("write 2026-11-01T00:00:00Z") else ""
+        raise ConfigError([f"--{option}: {wrong}{ago}"]) from None
 
 
 def _window(arguments: argparse.Namespace) -> Window:
@@ -108,6 +109,8 @@ def _config(arguments: argparse.Namespace) -> Config:
 
     streams = stream_names(arguments.streams)
     out = arguments.out.absolute()
+    if out.exists() and not out.is_dir():
+        raise ConfigError([f"--out: {arguments.out} is a file; give a folder"])
     # a format of its own is a sink of its own: what was fetched as CSV is still to be fetched as Parquet
     sink = SinkConfig(f"files-{arguments.format}", "files", {"path": out, "format": arguments.format})
     if arguments.config:

@@ -93,7 +93,7 @@ def _ended(error: BaseException) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("entrawatch"):
-        say(f"entrawatch: needs the package {error.name}, which is not installed; pip install 'entrawatch[all]'")
+        say(f"entrawatch: {_missing(str(error.name))}")
         return USAGE
     if isinstance(error, OSError):
         say(f"entrawatch: {_safe(f'{error.filename or error.__class__.__name__}: {error.strerror or error}')}")
@@ -103,6 +103,12 @@ def _ended(error: BaseException) -> int:
     what = f"{error.__class__.__name__}: {_safe(str(error))}"
     say(f"entrawatch: internal error ({what}); run it again with --debug, and report it")
     return FAILED
+
+
+def _missing(package: str) -> str:
+    if sys.version_info < (3, 11) and package.partition(".")[0] == "sigma":
+        return f"hunt and rules need Python 3.11 or newer, this is {sys.version_info[0]}.{sys.version_info[1]}"
+    return f"needs the package {package}, which is not installed; pip install 'entrawatch[all]'"
 
 
 def _safe(text: str) -> str:

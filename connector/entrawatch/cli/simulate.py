@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         counts = export.write(options, arguments.out, revisions=arguments.revisions, progress=progress.total("writing"))
     for name, lines in counts.items():
         out().print(f"{number(lines):>12}  {name}", markup=False)
-    out().print(f"files in {arguments.out}", markup=False)
+    out().print(f"files in {arguments.out}", markup=False, soft_wrap=True)
     return 0
 
 
