@@ -46,25 +46,34 @@ def _columns(above: str, tree: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 def document(event: Mapping[str, Any]) -> Row:
     """The row that ES|QL reads of an event."""
     dataset = event["data_stream"]["dataset"]
-    row = {name: _cell(event, name, kind) for name, kind in schema(dataset).items()}
+    types, found = schema(dataset), _leaves(event)
+    row: Row = dict.fromkeys(types)
+    row.update({name: _cell(given, types[name]) for name, given in found.items() if name in types})
     key = f"{event['event']['id']}:{event.get('entra', {}).get('revision', 1)}"
     return {**row, "_id": key, "_index": f"logs-{dataset}-entrawatch", "_version": 1}
 
 
-def _cell(event: Mapping[str, Any], name: str, kind: str) -> Any:
-    found = [_typed(value, kind) for value in _walk(event, name.split("."))]
-    kept = [value for value in found if value is not None]
+def _leaves(event: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Path → its values, lists taken apart."""
+    found: dict[str, list[Any]] = {}
+
+    def visit(value: Any, path: str) -> None:
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                visit(inner, f"{path}.{name}" if path else name)
+        elif isinstance(value, list):
+            for item in value:
+                visit(item, path)
+        else:
+            found.setdefault(path, []).append(value)
+
+    visit(event, "")
+    return found
+
+
+def _cell(found: list[Any], kind: str) -> Any:
+    kept = [value for value in (_typed(value, kind) for value in found) if value is not None]
     return cell(sorted(set(kept)) if kind in {"keyword", "ip"} else kept)
-
-
-def _walk(value: Any, path: list[str]) -> Iterable[Any]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _walk(item, path)
-    elif not path:
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _walk(value.get(path[0]), path[1:])
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -155,12 +164,10 @@ class Run:
         patterns = command.index_patterns
         read = [dataset for dataset in datasets() if any(fnmatchcase(f"logs-{dataset}-x", one) for one in patterns)]
         columns = dict.fromkeys(name for dataset in read for name in schema(dataset))
-        meta = {name: None for name in METADATA if name in (command.metadata or [])}
-        empty: Row = {**dict.fromkeys(columns), **meta}
-        for row in self.documents:
-            if any(fnmatchcase(row["_index"], one) for one in patterns):
-                kept = {name: value for name, value in row.items() if name in empty}
-                self.rows.append({**empty, **kept})
+        empty: Row = dict.fromkeys(columns)
+        indices = {row["_index"] for row in self.documents}
+        asked = {index for index in indices if any(fnmatchcase(index, one) for one in patterns)}
+        self.rows = [{**empty, **row} for row in self.documents if row["_index"] in asked]
 
     def _where(self, command: ast.WhereCommand) -> None:
         test = compiled(command.predicate, self.now)

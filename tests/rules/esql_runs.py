@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,13 +53,18 @@ def stored(row: judge.Row) -> Row:
     return found
 
 
-def run(query: Compiled, rows: list[judge.Row]) -> list[Row]:
-    """Everything the query finds in these rows."""
+def run(query: Compiled, rows: list[judge.Row], late: int = 0, documents: list[Row] | None = None) -> list[Row]:
+    """Everything the query finds in these rows.
+
+    :param late: seconds by which each run starts late.
+    :param documents: the rows' documents, where they are made already.
+    """
     tree = parsed(query.text, OLDEST, lookup_types())
     found: list[Row] = []
-    documents = [stored(row) for row in rows]
+    documents = documents or [stored(row) for row in rows]
     for now, seen in _moments(query.rule.query, rows, documents):
-        found += Run(seen, now, lookups(query.rule.query, rows, now)).result(tree)
+        known = lookups(query.rule.query, rows, now)
+        found += Run(seen, now + timedelta(seconds=late), known).result(tree)
     return found
 
 
@@ -91,14 +98,24 @@ def _moments(query: ir.Query, rows: list[judge.Row], documents: list[Row]) -> It
     elif isinstance(query, ir.EventQuery):
         yield max(row.time for row in rows), documents
     else:
+        ordered = sorted(documents, key=lambda one: one["@timestamp"])
+        times = [one["@timestamp"] for one in ordered]
+        reach = _reach(query)
         for now in hops(query, [row.time for row in rows]):
-            yield now, documents
+            # far more than the query may see, and not everything, since there are many runs
+            yield now, ordered[bisect_left(times, now - 2 * reach) : bisect_left(times, now + reach)]
+
+
+def _reach(query: ir.Query) -> timedelta:
+    """How far back a run looks."""
+    assert not isinstance(query, ir.EventQuery)
+    return query.within + query.every + query.first.length if isinstance(query, ir.FollowedQuery) else query.length
 
 
 def hops(query: ir.Query, times: list[datetime]) -> list[datetime]:
     """The runs that see something new or miss something that the one before saw; all of them where a baseline moves."""
     assert not isinstance(query, ir.EventQuery)
-    reach = query.within + query.every + query.first.length if isinstance(query, ir.FollowedQuery) else query.length
+    reach = _reach(query)
     enters = {ceiling(time, query.every) for time in times}
     if getattr(query, "outside", None) is None:
         return sorted(enters | {end + reach for end in enters})

@@ -46,7 +46,7 @@ for (part in states) {
   }
 }
 int busy = 0;
-for (who in days.values()) if (who.size() >= params.users) busy++;
+for (who in days.values()) if (who.size() >= params.enough) busy++;
 return busy;"""
 #: how long events may still come in after their time
 _LATE = "15m"
@@ -130,7 +130,8 @@ def _days(baseline: Baseline, what: str) -> Json:
         "init_script": "state.days = new HashMap();",
         "map_script": _MAP,
         "combine_script": "return state.days;",
-        "reduce_script": _REDUCE,
+        # the reduce step sees its own parameters alone, and names may not stand twice
+        "reduce_script": {"source": _REDUCE, "params": {"enough": baseline.users}},
     }
     return {f"{what}_days": {"scripted_metric": script}, f"{what}_seen": {"max": {"field": "@timestamp"}}}
 

@@ -82,7 +82,7 @@ def followed(rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]
                 f"{EVENT_IDS} = SUBSTRING(following, {_ID})",
             ],
         ),
-        f"| WHERE follows_at > last_time AND follows_at <= last_time + {span(query.within)}",
+        f"| WHERE {after(query)}",
         command("STATS", _finding(rule, rows, query), ["window_end", *same.values(), "member"]),
         command("EVAL", ["window_start = first_hop - " + span(query.within), "window_end = last_hop", level(rule)]),
         command("KEEP", names),
@@ -126,6 +126,11 @@ def _steps(rows: Rows, query: ir.FollowedQuery, among: ir.FieldRef) -> list[str]
         "| WHERE is_first OR is_then",
         f"| EVAL slot = CASE(is_first AND is_then, [-1, {windows}], is_first, [{windows}], -1)",
     ]
+
+
+def after(query: ir.FollowedQuery) -> str:
+    """That an event follows a window's last one, and in time."""
+    return f"follows_at > last_time AND follows_at <= last_time + {span(query.within)}"
 
 
 def _milliseconds(query: ir.FollowedQuery) -> int:

@@ -133,7 +133,8 @@ def head(rule: Rule, *commands: str) -> str:
 
 
 def _told(parameter: ir.Parameter) -> str:
-    return f"{parameter_name(parameter)}: {_one_line(parameter.description)}"
+    where = " (listed in the query)" if parameter.kind == "list" else ""
+    return f"{parameter_name(parameter)}: {_one_line(parameter.description)}{where}"
 
 
 def _one_line(text: str) -> str:
