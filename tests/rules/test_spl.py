@@ -24,7 +24,6 @@ PROFILES = (NORMALIZED, ENVELOPE)
 #: what the envelope's shape cannot say exactly, and the field it lacks
 REFUSED = {
     "conditional-access-policy-changed": "entra.policy.exclusions_added",
-    "user-consent-to-application": "entra.consent.scopes",
 }
 #: JSON nulls are in the envelope alone
 NULLS = {NORMALIZED: ("text",), ENVELOPE: ("text", "dropped")}

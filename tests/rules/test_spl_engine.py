@@ -1,4 +1,4 @@
-"""The tests' own SPL: it parses searches as people write them, refuses broken ones, and means what Splunk's pages say."""
+"""The tests' own SPL: it parses searches as people write them and refuses broken ones; it means what Splunk says."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_search_means_what_splunk_says(search: str, found: set[str]) -> None:
         ("`all` | stats count(Location) AS n dc(Color) AS c", [(3, 4)]),
         ("`all` | stats values(Color) AS c BY Age", [("7",)]),
         ("`all` Age=7 | mvexpand Foals{} | table Foals{}", [("Dun",), ("Bay",)]),
-        ('`all` Age=7 | eval x=mvjoin(\'Foals{}\', "+"), y=mvcount(\'Foals{}\'), z=Age+1 | table x y z', [("Dun+Bay", 2, 8)]),
+        ("`all` Age=7 | eval x=mvjoin('Foals{}', \"+\"), z=Age+1 | table x z", [("Dun+Bay", 8)]),
         ("`all` | sort 0 -Name | streamstats max(Age) AS a | stats count BY a", [("7", 4)]),
         ("`all` Color=* | eval n=1 | streamstats count AS c BY n | stats max(c) AS m", [(4,)]),
         ("`all` Age=7 | bin _time span=1h | table _time", [(0.0,)]),

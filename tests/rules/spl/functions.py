@@ -118,7 +118,9 @@ class Evaluator:
         if not isinstance(field, Field):
             raise SplError("mvmap takes a field")
         found = [self.value(each, {**row, field.name: one}) for one in values_of(row.get(field.name))]
-        return folded([one for value in found for one in values_of(value)])
+        if any(isinstance(value, list) for value in found):
+            raise SplError("mvmap of several values for one is not documented")
+        return folded([value for value in found if value is not None])
 
 
 def fields_in(node: Expression) -> set[str]:
@@ -228,6 +230,13 @@ def _mvrange(start: Any, end: Any, step: Any = 1) -> Any:
     return folded(found)
 
 
+def _mvzip(left: Any, right: Any, by: str = ",") -> Any:
+    pair = values_of(left), values_of(right)
+    if len(pair[0]) != len(pair[1]):
+        raise SplError("mvzip of lists that do not line up")
+    return folded([Raw(f"{one}{by}{other}") for one, other in zip(*pair)])
+
+
 def _tonumber(value: Any, base: int = 10) -> Any:
     if value is None or base != 10:
         return None
@@ -292,5 +301,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "mvdedup": lambda value: folded(list(dict.fromkeys(values_of(value)))),
     "mvjoin": lambda value, by: None if value is None else by.join(map(text, values_of(value))),
     "mvrange": _mvrange,
+    "mvzip": _mvzip,
     "json_valid": _texts(_valid),
 }

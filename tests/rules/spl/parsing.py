@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HERE = Path(__file__).parent
-#: commands of SPL (https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/ListOfSearchCommands) and of MLTK
+#: commands of SPL and of its machine learning app
+#: https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/ListOfSearchCommands
 COMMANDS = frozenset((_HERE / "commands.txt").read_text(encoding="utf-8").split())
 #: https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/CommonStatsFunctions
 _FUNCTIONS = frozenset((_HERE / "statistics.txt").read_text(encoding="utf-8").split())
