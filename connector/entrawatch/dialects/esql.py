@@ -1,10 +1,10 @@
 """ES|QL over our own events in Elasticsearch, for stacks from 8.19 on (no INLINE STATS, no FORK, no subqueries).
 
-A rule on single events gives events back, with `_id` and `_index`, so that Kibana tells them apart; the range of time is
-its schedule's. All others give one row a finding. They look at whole hops by themselves: `window_end` is the last hop that has ended when the query runs,
-so a run that starts late still sees its own window. Columns: the rule's keys under their own names (other characters
-than letters and digits become `_`), `window_start`, `window_end`, `level`, the measure, `events`, `event_ids`, and the
-shown fields under their names in the event; lists hold the first hundred values.
+A rule on single events gives events back, with `_id` and `_index`, so that Kibana tells them apart; the range of time
+is its schedule's. All others give one row a finding, and look at whole hops by themselves: `window_end` is the last hop
+that has ended when the query runs, so a run that starts late still sees its own window. Columns: the rule's keys under
+their own names (other characters than letters and digits become `_`), `window_start`, `window_end`, `level`, the
+measure, `events`, `event_ids`, and the shown fields under their names in the event; a list holds its first 100 values.
 
 Distinct values are counted by VALUES, which is exact (COUNT_DISTINCT is not); memory bounds it, and Elasticsearch
 fails the query, it does not guess. A result holds at most 10,000 rows.
