@@ -2,44 +2,52 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# What the product needs, and beside it what its tests need.
+APP := $(VENV)/.installed
+DEV := $(VENV)/.installed-for-tests
 # The rooms that Splunk loads, tested on the interpreters Splunk ships.
 RUNTIME_TESTS := tests/test_imports.py tests/config tests/schema tests/graph tests/normalize tests/ingest tests/sinks/test_modular_input.py
 
 .PHONY: demo test lint build bench py39 py313 test-server fuzz clean
 
-$(STAMP): setup.cfg pyproject.toml tests/install_engines.sh
+$(APP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
+	touch $@
+
+$(DEV): $(APP) tests/install_system_packages.sh tests/install_engines.sh
+	tests/install_system_packages.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	tests/install_engines.sh $(BIN)/python
 	touch $@
 
-demo: $(STAMP)  ## emulated tenant → HTTPS → normalise → store → summary
+demo: $(APP)  ## emulated tenant → HTTPS → normalise → store → summary
 	$(BIN)/entrawatch demo
 
-test: $(STAMP)  ## every test, then the runtime rooms on Splunk's interpreters
-	tests/install_system_packages.sh
+test: $(DEV)  ## every test, then the runtime rooms on Splunk's interpreters
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 	$(MAKE) py39 py313
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check connector tests benchmarks
 	$(BIN)/mypy
+	$(BIN)/entrawatch build --check
 
-build: $(STAMP)  ## wheel and source archive in dist/
+build: $(APP)  ## content/ from the catalogue, and the wheel in dist/
+	$(BIN)/entrawatch build
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-bench: $(STAMP)
+bench: $(DEV)
 	$(BIN)/python -m benchmarks
 
-py39 py313: $(STAMP)
+py39 py313: $(DEV)
 	tests/on_python.sh $@ $(RUNTIME_TESTS)
 
-test-server: $(STAMP)  ## the Elasticsearch sink against a real server
+test-server: $(DEV)  ## the Elasticsearch sink against a real server
 	$(BIN)/python -m pytest -m server tests/server
 
-fuzz: $(STAMP)  ## long property and fault runs
+fuzz: $(DEV)  ## long property and fault runs
 	$(BIN)/python -m pytest -m slow -n auto
 
 clean:
