@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent / "connector" / "entrawatch"
 
 #: what every room may use
-BASE = {"errors", "interfaces", "clock", "jsontext", "schema"}
+BASE = {"errors", "interfaces", "clock", "jsontext", "bodies", "schema"}
 #: room → the further rooms it may import at any place in its modules
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "clock": set(),
     "jsontext": set(),
+    "bodies": set(),
     "interfaces": {"schema"},
     "schema": {"errors"},
     "config": BASE,

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import pickle
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,17 @@ def test_a_token_is_kept_until_it_is_rejected_and_then_renewed_once_for_all_thre
         renewed = set(pool.map(source.renew, [first] * 4))
     assert renewed == {TOKEN + "2"}
     assert len(server.token_requests) == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200, "x" * 1000, drip=0.02), Answer(200, " " * (5 * 2**20) + "{}")], ids=["trickles", "too large"]
+)
+def test_a_token_answer_is_read_within_bounds(tenant: TenantConfig, server: Any, answer: Answer) -> None:
+    server.token_answer = lambda seen: answer
+    began = time.monotonic()
+    with pytest.raises(TransientError):
+        TokenSource(with_graph(tenant, timeout=0.3)).token()
+    assert time.monotonic() - began < 10  # the whole trickle would have taken twenty seconds
 
 
 def test_a_token_near_its_end_is_replaced_before_it_expires(tenant: TenantConfig, server: Any) -> None:

@@ -207,9 +207,11 @@ def test_a_body_that_trickles_is_a_time_out(tenant: Any, tokens: Any, notes: Any
     client = GraphClient(
         with_graph(tenant, timeout=0.15), tokens, clock=clock, observer=notes, budgets=Budgets(clock, notes, UNLIMITED)
     )
-    trickle = dataclasses.replace(page([]), drip=0.02)
+    trickle = dataclasses.replace(page(["x" * 500]), drip=0.02)
+    began = clock.monotonic()
     server.script.extend([trickle, page([{"id": "1"}])])
     assert client.page(server.url + "/x", ASK)["value"] == [{"id": "1"}]
+    assert clock.monotonic() - began < 8  # the whole body would have taken ten seconds
     client.close()
 
 

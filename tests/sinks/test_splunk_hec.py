@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +258,9 @@ def test_what_json_cannot_say_comes_back() -> None:
         (answer(200, b'{"text": "Incorrect index", "code": 7}'), "not HEC's answer"),
         (answer(503, b'{"text": "Success", "code": 0}'), "HTTP 503"),
         (answer(599, b'{"code": 999}'), "HTTP 599, code 999"),
+        (answer(200, b'{"code": "' + b"9" * 5000 + b'"}'), "not HEC's answer"),
+        (answer(503, b'{"code": 9, "invalid-event-number": "' + b"9" * 5000 + b'"}'), "busy"),
+        (answer(200, b'{"code": 0, "text": "' + b"x" * 5_000_000 + b'"}'), "not HEC's answer"),
         (answer(503, b"[" * 100_000), "HTTP 503"),
         (hang_up, "no answer"),
     ],
@@ -269,6 +274,27 @@ def test_a_busy_server_is_asked_again_later(fault: Any, reason: str) -> None:
         assert ids(hec) == []
         assert sink.write(events(2)).stored == 2
         assert ids(hec) == numbered(0, 1)
+
+
+def test_an_answer_that_trickles_is_no_answer() -> None:
+    def trickle(handler: Any, _: bytes) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(60):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                threading.Event().wait(0.05)
+        handler.close_connection = True
+        return True
+
+    with HecServer() as hec:
+        hec.faults.append(trickle)
+        began = time.monotonic()
+        with pytest.raises(SinkUnavailableError, match="no answer"):
+            sink_for(hec, timeout_seconds=1.0).write(events(1))
+        assert time.monotonic() - began < 2.5
 
 
 @pytest.mark.parametrize(
@@ -411,6 +437,13 @@ def test_the_certificate_is_verified_against_the_given_bundle_alone(tls: Any, mo
         ({"batch_events": 0}, "batch_events is below 1"),
         ({"batch_events": True}, "batch_events is no whole number"),
         ({"timeout_seconds": "5"}, "timeout_seconds is no number"),
+        ({"timeout_seconds": float("nan")}, "timeout_seconds is no number"),
+        ({"timeout_seconds": float("inf")}, "timeout_seconds is above"),
+        ({"timeout_seconds": 1e300}, "timeout_seconds is above"),
+        ({"batch_bytes": 10**30}, "batch_bytes is above"),
+        ({"url": "https://splunk.example.com:99999"}, "is no URL"),
+        ({"token": Secret("t\u00f6ken-\u20ac")}, "no HEC token has"),
+        ({"token": Secret("token\r\nX-Header: 1")}, "no HEC token has"),
         ({"format": "raw"}, "format is none of normalized, azure:monitor:aad"),
         ({"verify": False}, "verify is no option"),
         ({"compress": "yes"}, "compress is no bool"),

@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
-from entrawatch import jsontext
+from entrawatch import bodies, jsontext
 from entrawatch.errors import TransientError
 from entrawatch.graph import clouds, policy
 from entrawatch.graph.answers import MALFORMED, TIMED_OUT, TOO_LONG, UNREACHABLE, Refusal, http_date, refusal
@@ -38,7 +38,6 @@ LARGEST_ERROR = 64 * 1024
 LONGEST_PAUSE = 300.0
 #: requests in a row for one page, whatever the refusals were
 MOST_TRIES = 12
-_CHUNK = 64 * 1024
 _REDIRECTS = 3
 
 
@@ -221,16 +220,7 @@ class GraphClient:
 
     def _body(self, response: requests.Response, largest: int) -> Optional[bytes]:
         """The body, None when it is longer; a body that trickles for longer than the time-out is a time-out."""
-        until = self._clock.monotonic() + self._tenant.graph.timeout
-        parts, length = [], 0
-        for part in response.iter_content(_CHUNK):
-            length += len(part)
-            if length > largest:
-                return None
-            if self._clock.monotonic() > until:
-                raise requests.Timeout
-            parts.append(part)
-        return b"".join(parts)
+        return bodies.read(response, largest, self._tenant.graph.timeout, self._clock.monotonic)
 
 
 def _value(body: bytes, *, collection: bool) -> Union[dict[str, Any], Refusal]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import ssl
+import time
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
 from requests import utils
 
-from entrawatch import __version__
+from entrawatch import __version__, bodies
 from entrawatch.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from entrawatch.config.model import GraphConfig
 
 USER_AGENT = f"Entrawatch/{__version__}"
+#: bytes of an answer to one who does not stream it: tokens and discovery documents are a few thousand
+_LARGEST = 4 * 2**20
 #: seconds to wait for a connection
 CONNECT = 15.0
 
@@ -44,9 +47,20 @@ class PinnedSession(requests.Session):
         self._verify = ca_bundle(config)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send, with the session's time-out where the caller names none."""
+        """Send, with the session's time-out where the caller names none, and the body read within bounds for it.
+
+        :raises requests.RequestException: no answer, one that trickles, or one larger than a token's can be.
+        """
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
-        return super().send(request, **kwargs)
+        if kwargs.get("stream"):
+            return super().send(request, **kwargs)
+        response = super().send(request, **{**kwargs, "stream": True})
+        with response:
+            body = bodies.read(response, _LARGEST, self._timeout[1], time.monotonic)
+        if body is None:
+            raise requests.ConnectionError("an answer too large to be one")
+        response._content, response._content_consumed = body, True  # type: ignore[attr-defined]  # noqa: SLF001
+        return response
 
     def get_redirect_target(self, resp: requests.Response) -> Optional[str]:
         """None: a redirect is an answer like any other, whoever asks."""

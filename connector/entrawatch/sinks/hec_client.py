@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import time
 import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional
 
 import requests
 
-from entrawatch import jsontext
-from entrawatch.errors import SinkRefusedError, SinkUnavailableError
+from entrawatch import bodies, jsontext
+from entrawatch.errors import ConfigError, SinkRefusedError, SinkUnavailableError
 from entrawatch.sinks import hec_protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from entrawatch.config.model import Secret
 
+#: bytes of an answer that are read: HEC's are a line, and the list of acknowledgements is short
+_LARGEST = 4 * 2**20
 #: seconds to reach the server; answering may take as long as the sink's timeout says
 _CONNECT = 10.0
 
@@ -33,6 +37,14 @@ class _Token(requests.auth.AuthBase):
         return request
 
 
+class Reply(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class HecClient:
     """Speaks to one HEC.
 
@@ -40,6 +52,7 @@ class HecClient:
     :param ca_bundle: CA certificates trusted instead of the system's; verification itself has no switch.
     :param timeout: seconds an answer may take.
     :param name: the sink's name, for messages.
+    :raises ConfigError: the token cannot stand in a header.
     """
 
     def __init__(
@@ -54,6 +67,8 @@ class HecClient:
         self._timeout = timeout
         self._verify: Any = str(ca_bundle) if ca_bundle else True
         self._session = requests.Session()
+        if not (token.reveal().isascii() and token.reveal().isprintable()):
+            raise ConfigError([f"sinks.{name}: token has characters no HEC token has; copy it anew"])
         self._session.auth = _Token(token)
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
@@ -79,13 +94,13 @@ class HecClient:
 
     def acknowledged(self, ack_ids: list[int], channel: str) -> set[int]:
         """Which of these requests are indexed. HEC forgets a number once it has answered true for it."""
-        response = self._request(
+        reply = self._request(
             "POST", "ack", params={"channel": channel}, data=jsontext.dumps({"acks": ack_ids}),
             headers={"Content-Type": "application/json", "X-Splunk-Request-Channel": channel},
         )  # fmt: skip
-        acks = hec_protocol.document(response.content).get("acks")
-        if response.status_code != 200 or not isinstance(acks, dict):
-            self.fail(self._read(response))
+        acks = hec_protocol.document(reply.body).get("acks")
+        if reply.status != 200 or not isinstance(acks, dict):
+            self.fail(self._read(reply))
         with suppress(ValueError):
             return {int(key) for key, done in acks.items() if done is True} & set(ack_ids)
         return set()
@@ -110,22 +125,28 @@ class HecClient:
             raise SinkRefusedError(f"{line}; {answer.advice or 'check url and token'}")
         raise SinkUnavailableError(f"{line}; it will be tried again", answer.retry_after)
 
-    def _read(self, response: requests.Response) -> hec_protocol.Answer:
-        return hec_protocol.read(response.status_code, response.headers, response.content)
+    def _read(self, reply: Reply) -> hec_protocol.Answer:
+        return hec_protocol.read(reply.status, reply.headers, reply.body)
 
-    def _request(self, method: str, what: str, **more: Any) -> requests.Response:
+    def _request(self, method: str, what: str, **more: Any) -> Reply:
         url = f"{self.base}/services/collector/{what}"
         try:
             # A redirect is never followed: it would carry the token to a host nobody configured. `verify` goes with
             # each request, for on a session an environment variable would win over it.
-            return self._session.request(
-                method, url, verify=self._verify, allow_redirects=False, timeout=(_CONNECT, self._timeout), **more
-            )
+            with self._session.request(
+                method, url, verify=self._verify, allow_redirects=False, timeout=(_CONNECT, self._timeout),
+                stream=True, **more,
+            ) as response:  # fmt: skip
+                return Reply(response.status_code, response.headers, self._body(response))
         except requests.exceptions.SSLError as error:
             raise self._tls(error) from None
         except (requests.RequestException, OSError) as error:
             kind = type(error).__name__
             raise SinkUnavailableError(f"sink {self.name}: no answer from {self.base} ({kind})") from None
+
+    def _body(self, response: requests.Response) -> bytes:
+        """What the server says; nothing where it is more than HEC ever says."""
+        return bodies.read(response, _LARGEST, self._timeout, time.monotonic) or b""
 
     def _tls(self, error: Exception) -> Exception:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):

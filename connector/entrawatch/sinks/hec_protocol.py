@@ -106,7 +106,7 @@ def document(body: bytes) -> dict[str, Any]:
 
 def number(value: Any) -> Optional[int]:
     """A whole number that may come as text; None where it is none."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
