@@ -166,9 +166,15 @@ ONE_FAULT = [
     ("auth", "auth: nothing", "c.yml:3: auth: is no mapping; write `key: value` lines under it"),
     ("state_dir", None, "c.yml:1: state_dir is missing: Folder for checkpoints"),
     ("state_dir", "state_dir: ''", "c.yml:4: state_dir: is empty; write a path"),
+    ("state_dir", 'state_dir: "a\\0b"', "c.yml:4: state_dir: has a control character in it"),
+    ("state_dir", "state_dir: ~nobody-here/x", "c.yml:4: state_dir: '~nobody-here/x' begins with a user"),
+    ("", "metrics_listen: '127.0.0.1:²'", "c.yml:8: metrics_listen: '127.0.0.1:²' is no host:port"),
+    ("", 'metrics_listen: "a\\0b:1"', "is no host:port"),
+    ("", "collect: {sweeps: [2m, 99999d]}", "is longer than a hundred years"),
     ("", "graph: {url: 'http://graph.example'}", "c.yml:8: graph.url: http://graph.example is not plain https; write"),
     ("", "graph: {url: 'https://u:p@graph.example'}", "c.yml:8: graph.url: has a password in it; give it apart"),
-    ("", "graph: {url: 'https://graph.example:x'}", "c.yml:8: graph.url: 'https://graph.example:x' is no URL"),
+    ("", "graph: {url: 'https://graph.example:x'}", "c.yml:8: graph.url: is no URL; write scheme, host"),
+    ("", "graph: {url: 'https://other.example\\@graph.example'}", "c.yml:8: graph.url: is no URL; write scheme, host"),
     ("", "graph: {cloud: usgv}", "c.yml:8: graph.cloud: 'usgv' is not known; did you mean usgov?"),
     ("", "graph: {proxy: 'socks5://p:1'}", "c.yml:8: graph.proxy: socks5: is no kind of proxy known here"),
     ("", "graph: {timeout: soon}", "c.yml:8: graph.timeout: 'soon' is no number"),
@@ -178,7 +184,7 @@ ONE_FAULT = [
     ("", "graph:", "c.yml:8: graph: has nothing in it; fill it or leave the key out"),
     ("", "collect: {interval: 15}", "c.yml:8: collect.interval: '15' is no duration; write 30s, 15m, 24h or 7d"),
     ("", "collect: {interval: 1s}", "c.yml:8: collect.interval: is below 5s, the least"),
-    ("", "collect: {interval: 99999999999999d}", "c.yml:8: collect.interval: '99999999999999d' is longer than time"),
+    ("", "collect: {interval: 99999999999999d}", "c.yml:8: collect.interval: '99999999999999d' is longer than a"),
     ("", "collect: {window: 30d}", "c.yml:8: collect.window: is above 7d, the most"),
     ("", "collect: {sweeps: [15m, 2m]}", "c.yml:8: collect.sweeps: sweeps go from the shortest to the longest"),
     ("", "collect: {sweeps: []}", "c.yml:8: collect.sweeps: is no list, or an empty one"),
@@ -276,3 +282,17 @@ def test_a_byte_order_mark_is_no_fault(loader: Loader) -> None:
 
 def test_the_home_folder_is_known(loader: Loader) -> None:
     assert loader(SHORT.replace("state_dir: state", "state_dir: ~/s")).state_dir == Path(os.path.expanduser("~/s"))
+
+
+@pytest.mark.parametrize("key", ["proxy", "url", "login_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:hunter2@proxy:99999", "http://user:hunter2@[proxy:80", "http://user:hunter2/x@proxy:80",
+        "http://user:hun#hunter2@proxy:80", "http://user:hunter2?@proxy:80", "user:hunter2@proxy:80",
+        "https://user:hunter2@graph.example", "https://graph.example?key=hunter2", "https://hunter2@graph.example:x",
+    ],
+)  # fmt: skip
+def test_a_password_in_a_url_is_not_shown_however_wrong_it_is(loader: Loader, key: str, url: str) -> None:
+    found = loader.faults(_changed("", f"graph: {{{key}: '{url}'}}"))
+    assert "hunter2" not in "".join(found)

@@ -73,7 +73,12 @@ class Reader:
         """A path, from the configuration's own folder; ~ is the home folder."""
         if not text.strip():
             raise Wrong("is empty; write a path")
-        return self.folder / Path(text).expanduser()
+        if not text.isprintable():
+            raise Wrong("has a control character in it; write a path")
+        try:
+            return self.folder / Path(text).expanduser()
+        except RuntimeError:
+            raise Wrong(f"{text!r} begins with a user this machine does not know; write the whole path") from None
 
     def _secrets(self, given: Mapping[str, Item], keys: Mapping[str, Key]) -> Values:
         values = {}

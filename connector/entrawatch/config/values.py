@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.IGNORECASE)
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+_PORT = re.compile(r"[0-9]{1,5}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PART = re.compile(r"(\d+)(s|m|h|d|w)")
 _DURATION = re.compile(r"(\d+(s|m|h|d|w))+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_NO_URL = "is no URL; write scheme, host, port and path and nothing else: https://host:443"
+#: longer than anyone waits or looks back, and short enough to be added to any time of ours
+_LONGEST = timedelta(days=100 * 365)
 #: hosts that plain http may reach: nothing leaves the machine
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -34,9 +39,12 @@ def duration(text: str) -> timedelta:
     if not _DURATION.fullmatch(text):
         raise Wrong(f"{text!r} is no duration; write 30s, 15m, 24h or 7d")
     try:
-        return timedelta(**_summed(text))
-    except OverflowError:
-        raise Wrong(f"{text!r} is longer than time goes") from None
+        length = timedelta(**_summed(text))
+    except (OverflowError, ValueError):  # ValueError: Python reads no number of thousands of digits
+        length = timedelta.max
+    if length > _LONGEST:
+        raise Wrong(f"{text[:40]!r} is longer than a hundred years; write 30s, 15m, 24h or 7d")
+    return length
 
 
 def _summed(text: str) -> dict[str, int]:
@@ -84,15 +92,16 @@ def _tenant(text: str, _: Key) -> str:
 
 def _split(text: str) -> tuple[str, str]:
     """Scheme and host of a URL without user, query and fragment."""
+    # Nothing of the text is shown, and of the error neither: a password may stand in any part of a URL that is none.
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - reading it checks it
-    except ValueError as error:
-        raise Wrong(f"{text!r} is no URL ({error})") from None
+    except ValueError:
+        raise Wrong(_NO_URL) from None
     if parts.password:
         raise Wrong("has a password in it; give it apart, by the environment or a file")
-    if not parts.hostname or parts.query or parts.fragment:
-        raise Wrong(f"{text!r} is no URL; write scheme, host, port and path: https://host:443")
+    if not parts.hostname or parts.query or parts.fragment or "\\" in text:
+        raise Wrong(_NO_URL)
     return parts.scheme, parts.hostname
 
 
@@ -120,7 +129,7 @@ def listen(text: str, _: Key) -> str:
     :raises Wrong: it is none.
     """
     host, _colon, port = text.rpartition(":")
-    if not host or not port.isdigit() or not int(port) < 65536:
+    if not _HOST.fullmatch(host) or not _PORT.fullmatch(port) or not int(port) < 65536:
         raise Wrong(f"{text!r} is no host:port; write 127.0.0.1:9464")
     return text
 

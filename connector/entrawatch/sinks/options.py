@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: hosts that plain http may reach: nothing leaves the machine
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+#: the largest numbers an option can be: 16 TiB, and the seconds that every system's clocks and sockets take
+_MOST = {"int": 2**44, "float": 10**9}
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Option:
 def _url(option: Option, value: Any) -> str:
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
-        host = parts.hostname if parts else None
+        host = parts.hostname if parts and parts.port != 0 else None  # reading the port checks it
     except ValueError:
         parts, host = None, None
     if parts is None or not host or parts.scheme not in {"https", "http"}:
@@ -62,9 +64,11 @@ def _url(option: Option, value: Any) -> str:
 
 def _number(types: tuple[type, ...], what: str) -> Callable[[Option, Any], str]:
     def fault(option: Option, value: Any) -> str:
-        if isinstance(value, bool) or type(value) not in types:
+        if isinstance(value, bool) or type(value) not in types or value != value:
             return f"is no {what}"
-        return f"is below {option.least:g}" if option.least is not None and float(value) < option.least else ""
+        if value > _MOST[option.kind]:
+            return f"is above {_MOST[option.kind]}"
+        return f"is below {option.least:g}" if option.least is not None and value < option.least else ""
 
     return fault
 
