@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.spl_consents import DERIVED, commands
+from entrawatch.dialects.spl_changes import DERIVED, commands
 from entrawatch.dialects.spl_fields import ENVELOPE, NORMALIZED, Names
 from entrawatch.rules.names import resolver
 from entrawatch.schema.fields import of_family
@@ -51,12 +51,34 @@ _CONSENTS = st.sampled_from(
         "Scope:, ConsentType: ",
     ]
 )
+_POLICIES = st.fixed_dictionaries(
+    {
+        "state": st.sampled_from(["enabled", "disabled", ""]),
+        "displayName": st.sampled_from(["P", "", None]),
+        "conditions": st.fixed_dictionaries(
+            {},
+            optional={
+                "users": st.fixed_dictionaries(
+                    {"excludeUsers": st.lists(st.sampled_from(["u1", "u2", ""]), max_size=2)},
+                    optional={"excludeGroups": st.just(["g1"]), "excludeRoles": st.none()},
+                ),
+                "locations": st.fixed_dictionaries({"excludeLocations": st.lists(st.just("l1"), max_size=2)}),
+            },
+        ),
+    }
+)
+_POLICY_TEXTS = st.one_of(
+    st.sampled_from([None, "", "{", "[]", "5"]),
+    st.builds(lambda policy, times: _quoted(json.dumps(policy), times), _POLICIES, st.integers(0, 2)),
+    st.builds(lambda policy: json.dumps([policy]), _POLICIES),
+)
 _CHANGES = st.lists(
     st.one_of(
         st.builds(_change, st.sampled_from(["ConsentContext.IsAdminConsent", "ConsentContext.IsAppOnly"]), _VALUES),
         st.builds(_change, st.sampled_from(["Role.DisplayName", "AppRole.Value", "Other"]), _VALUES, _VALUES),
         st.builds(_change, st.just("DelegatedPermissionGrant.Scope"), _VALUES, _VALUES),
         st.builds(_change, st.just("KeyDescription"), _KEY_TEXTS, _KEY_TEXTS),
+        st.builds(_change, st.just("ConditionalAccessPolicy"), _POLICY_TEXTS, _POLICY_TEXTS),
         st.builds(_change, st.just("ConsentAction.Permissions"), st.builds(_quoted, _CONSENTS, st.integers(0, 2))),
     ),
     max_size=4,
@@ -65,7 +87,7 @@ _NAMES = st.sampled_from([None, "", "ada@contoso.example", "Ada"])
 _TARGETS = st.lists(
     st.fixed_dictionaries(
         {
-            "type": st.sampled_from([None, "User", "Application", "ServicePrincipal", "Group", "Role"]),
+            "type": st.sampled_from([None, "User", "Application", "ServicePrincipal", "Group", "Role", "Policy"]),
             "id": st.sampled_from([None, "", "t1", "t2"]),
             "displayName": _NAMES,
             "userPrincipalName": _NAMES,

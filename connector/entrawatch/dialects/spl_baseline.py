@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.spl_consents import commands
+from entrawatch.dialects.spl_changes import commands
 from entrawatch.dialects.spl_macros import source_name
 from entrawatch.dialects.spl_predicates import Conditions, search
 from entrawatch.dialects.spl_text import Spl, clauses, comment, macro, string, word

@@ -2,8 +2,8 @@ r"""The `entra.*` fields, computed in a search where events come in the azure:mo
 
 Name and value of a modified property belong together in one element. The lists of all names and of all values do not
 line up, since a null leaves no value; so each element is taken whole, as JSON text, and read by itself.
-`normalize/derived.py` says what the fields mean; one that is not computed alike is not here (a policy's exclusions),
-and a rule that needs it is refused for this shape.
+`normalize/derived.py` says what the fields mean; one that is not computed alike is not here, and a rule that needs it
+is refused for this shape.
 
 https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/Spath (a path that ends in `{}` gives each element),
 https://docs.splunk.com/Documentation/Splunk/latest/SearchReference/MultivalueEvalFunctions (mvmap),
@@ -160,7 +160,7 @@ def _roles() -> tuple[str, Derived]:
 
 
 def table() -> dict[str, Derived]:
-    """Field → how it is computed, for all but consents and credentials (`spl_consents`)."""
+    """Field → how it is computed, for all but consents and credentials (`spl_changes`)."""
     person = called("entra.target.user.name")
     initiator = Spl(f"case(isnotnull({_UPN}), {_UPN}, isnotnull({_USER}), null(), true(), {_APP})")
     found = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.spl_consents import DERIVED
+from entrawatch.dialects.spl_changes import DERIVED
 from entrawatch.dialects.spl_derived import called
 from entrawatch.dialects.spl_text import Spl, name, variable
 from entrawatch.rules import ir

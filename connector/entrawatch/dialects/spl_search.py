@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from entrawatch.dialects import spl_macros
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.spl_consents import commands
+from entrawatch.dialects.spl_changes import commands
 from entrawatch.dialects.spl_fields import MARKS, Names
 from entrawatch.dialects.spl_predicates import Conditions, search
 from entrawatch.dialects.spl_text import (

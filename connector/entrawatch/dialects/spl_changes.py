@@ -1,4 +1,4 @@
-r"""Credentials and consents out of the modified properties of an azure:monitor:aad event: see `spl_derived`.
+r"""Credentials, consents and policies out of the modified properties of an azure:monitor:aad event: see `spl_derived`.
 
 Texts are taken apart by `split`, which looks for a text as it stands; what must stay together on the way has a tab or a
 line's end between its parts, which none of these values has.
@@ -12,6 +12,7 @@ from entrawatch.dialects.spl_derived import (
     called,
     derived,
     evaluated,
+    is_one_of,
     of_changes,
     part,
     table,
@@ -128,7 +129,66 @@ def _type() -> tuple[str, Derived]:
     return "entra.consent.type", Derived((kinds, last), ("changes", "granted"))
 
 
-DERIVED: dict[str, Derived] = {**table(), **dict([*_credentials(), _granted(), _scopes(), _type()])}
+# --- conditional access policies --------------------------------------------------------------------------------------
+
+#: list in a policy's conditions → what it excludes
+_EXCLUSIONS = {
+    "users.excludeUsers": "user",
+    "users.excludeGroups": "group",
+    "users.excludeRoles": "role",
+    "applications.excludeApplications": "app",
+    "locations.excludeLocations": "location",
+}
+
+
+def _policies() -> list[tuple[str, Derived]]:
+    """The first changed policy, before and after; it may stand in a list of one."""
+    named = 'trim(coalesce(spath(changes, "displayName"), ""))="ConditionalAccessPolicy"'
+    chosen = f"mvmap(changes, if({named}, changes, null()))"
+    lines = [evaluated(policy_change=Spl(f"mvindex({chosen}, 0)"))]
+    for which, key in (("new_policy", "newValue"), ("old_policy", "oldValue")):
+        once = evaluated(**{which: Spl(f"trim({unquoted(Spl(which))})")})
+        first = Spl(f'if(substr({which}, 1, 1)="[", coalesce(spath({which}, "{{0}}"), ""), {which})')
+        lines += [evaluated(**{which: Spl(f'coalesce({part("policy_change", key)}, "")')}), once, once]
+        lines.append(evaluated(**{which: first}))
+    found = [("policy_change", Derived(tuple(lines), ("changes",)))]
+    needs = ("changes", "policy_change")
+    for which in ("old", "new"):
+        for what in ("state", "conditions"):
+            held = Spl(f'nullif({part(f"{which}_policy", what)}, "{{}}")')
+            found.append(derived(f"entra.policy.{which}_{what}", held, *needs))
+    return [*found, _policy_name(), _exclusions()]
+
+
+def _policy_name() -> tuple[str, Derived]:
+    of_kind, shown = is_one_of("targets", "type", ("Policy",)), part("targets", "displayName")
+    target = f"mvmap(targets, if({of_kind}, {shown}, null()))"
+    said = f"coalesce({part('new_policy', 'displayName')}, {part('old_policy', 'displayName')})"
+    value = Spl(f"if(isnull(policy_change), null(), coalesce(mvindex({target}, 0), {said}))")
+    return derived("entra.policy.name", value, "targets", "changes", "policy_change")
+
+
+def _exclusions() -> tuple[str, Derived]:
+    """What the policy excludes now and did not before."""
+    lines = []
+    for which in ("new", "old"):
+        held = []
+        for path, kind in _EXCLUSIONS.items():
+            field = f"{which}_{kind}"
+            lines.append(evaluated(**{field: Spl(f"spath({which}_policy, {string(f'conditions.{path}{{}}')})")}))
+            held.append(f'mvmap({field}, if(in({field}, "", "null"), null(), {string(f"{kind}:")} . {field}))')
+        lines.append(evaluated(**{f"{which}_excluded": Spl(f"mvdedup(mvappend({', '.join(held)}))")}))
+    lines.append(evaluated(before=Spl(f'{_LINE} . coalesce(mvjoin(old_excluded, {_LINE} . {_LINE}), "") . {_LINE}')))
+    fresh = f"if(mvcount(split(before, {_LINE} . new_excluded . {_LINE}))>1, null(), new_excluded)"
+    name = "entra.policy.exclusions_added"
+    lines.append(evaluated(**{called(name): Spl(f"mvmap(new_excluded, {fresh})")}))
+    return name, Derived(tuple(lines), ("changes", "policy_change"))
+
+
+DERIVED: dict[str, Derived] = {
+    **table(),
+    **dict([*_credentials(), _granted(), _scopes(), _type(), *_policies()]),
+}
 
 
 def commands(names: list[str]) -> list[Spl]:
