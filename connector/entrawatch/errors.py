@@ -53,6 +53,10 @@ class StateError(EntrawatchError):
     """State on disk that cannot be read or written. It is never taken for empty."""
 
 
+class StateHeldError(StateError):
+    """Another process, a running connector as a rule, has the state open."""
+
+
 class RecordError(EntrawatchError):
     """One record that cannot become an event.
 

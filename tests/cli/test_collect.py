@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 import urllib.request
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable
@@ -63,6 +64,29 @@ def test_one_wrong_secret_is_one_line_for_all_streams(
     (line,) = (line for line in done.err.splitlines() if line.startswith("entrawatch: "))
     assert re.match(r"entrawatch: \S+/interactive, \S+/directory_audits: given up: .*AADSTS7000215", line)
     assert "reached the present" not in done.err
+
+
+def test_doctor_beside_a_running_connector_has_nothing_to_mend(
+    call: Callable[..., Done], config: Path, tmp_path: Path
+) -> None:
+    told_by = yaml.safe_load(config.read_text(encoding="utf-8"))
+    told_by["sinks"].append({"type": "duckdb", "path": "entra.duckdb"})
+    config.write_text(yaml.safe_dump(told_by), encoding="utf-8")
+    process = start("run", "--config", config)
+    for _ in range(200):
+        if list((tmp_path / "emulated/events").glob("*.part")) and (tmp_path / "entra.duckdb").exists():
+            break
+        time.sleep(0.1)
+    done = call("doctor", "--config", config, "--format", "json")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert done.out, done.err
+    told = {(line["part"], line["check"]): line["status"] for line in json.loads(done.out)}
+    assert done.code == 0, done.out
+    assert told["state", "running"] == told["sink duckdb", "reach"] == "warn"
+    assert told["sink files", "reach"] == "ok"
+    after = call("doctor", "--config", config, "--format", "json")
+    assert {line["status"] for line in json.loads(after.out)} == {"ok"}
 
 
 def test_run_stops_on_sigterm_and_serves_health_meanwhile(config: Path, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from entrawatch.errors import ConfigError, EntrawatchError, SinkError, StateError
+from entrawatch.errors import ConfigError, EntrawatchError, SinkError, StateError, StateHeldError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,7 @@ EXAMPLES = """\
   entrawatch doctor --config entrawatch.yml --format json     for a machine; exit code 3 where something fails
 """
 OK, WARN, FAIL = "ok", "warn", "fail"
+_RUNNING = "running"
 _STYLE = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 
 
@@ -62,9 +64,11 @@ def _failed(lines: list[Line]) -> bool:
 
 def checks(config: Config) -> Iterator[Line]:
     """Everything that is looked at, one after the other."""
-    yield from _state(config.state_dir)
+    state = list(_state(config.state_dir))
+    yield from state
+    running = any(line.check == _RUNNING for line in state)
     for sink in config.sinks:
-        yield _sink(sink, config.state_dir)
+        yield _sink(sink, config.state_dir, running=running)
     for tenant in config.tenants:
         yield from _tenant(tenant)
 
@@ -77,6 +81,9 @@ def _state(folder: Path) -> Iterator[Line]:
         collect.state_folder(folder)
         if (folder / collect.STATE).exists():
             Store(folder / collect.STATE).close()
+    except StateHeldError:
+        yield Line("state", _RUNNING, WARN, f"{folder} is in use by a connector that runs now",
+                   "nothing, if it is this configuration's own; else give this one its own state_dir")  # fmt: skip
     except StateError as error:
         yield Line("state", "folder", FAIL, str(error), "mend it, or restore it from a backup; never delete it unread")
         return
@@ -87,7 +94,7 @@ def _state(folder: Path) -> Iterator[Line]:
                    "look at its reasons, mend them, send it in again, then move it away")  # fmt: skip
 
 
-def _sink(config: SinkConfig, state: Path) -> Line:
+def _sink(config: SinkConfig, state: Path, *, running: bool) -> Line:
     from entrawatch import sinks
 
     part = f"sink {config.name}"
@@ -95,13 +102,22 @@ def _sink(config: SinkConfig, state: Path) -> Line:
         sink = sinks.build(config, state_dir=state)
     except ConfigError as error:
         return Line(part, "options", FAIL, str(error), "mend the configuration")
+    except SinkError as error:
+        return _refused(part, error, running=running)
     try:
         sink.check()
     except SinkError as error:
-        return Line(part, "reach", FAIL, str(error), "mend it, then run doctor again")
+        return _refused(part, error, running=running)
     finally:
-        sink.close()
+        with suppress(SinkError):  # what a folder refused when it was opened it refuses again
+            sink.close()
     return Line(part, "reach", OK, f"{config.type} takes events")
+
+
+def _refused(part: str, error: SinkError, *, running: bool) -> Line:
+    if running and "another process" in str(error):  # files and DuckDB take one writer, which the connector is
+        return Line(part, "reach", WARN, "not tried, the connector that runs now writes to it")
+    return Line(part, "reach", FAIL, str(error), "mend it, then run doctor again")
 
 
 def _tenant(tenant: TenantConfig) -> Iterator[Line]:

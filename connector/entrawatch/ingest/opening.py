@@ -13,7 +13,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING
 
-from entrawatch.errors import StateError
+from entrawatch.errors import StateError, StateHeldError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,9 @@ def connect(path: Path) -> sqlite3.Connection:
 def state_error(path: Path, error: Exception) -> StateError:
     """One line about what the system said of the state file."""
     if "locked" in str(error):
-        return StateError(f"{path}: another process holds the state; stop it first, or give this one its own state_dir")
+        return StateHeldError(
+            f"{path}: another process holds the state; stop it first, or give this one its own state_dir"
+        )
     return StateError(f"{path}: the state cannot be used ({error}); restore it from a backup, or move it away to "
                       "begin anew")  # fmt: skip
 
