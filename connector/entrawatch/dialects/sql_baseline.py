@@ -1,11 +1,15 @@
 """A baseline of networks in SQL: what was known at each moment that a finding asks about.
 
-Day by day and user by user, the first and the last success from an address: that is enough to know how many users a
-day had before any moment, since a lookback cuts at most one end off a day.
+An address is busy on a day, for a moment, when enough users signed in from it before the moment and not longer ago
+than the lookback. All of a day's users are within a lookback of each other, so the moments for which a day is busy are
+one span: from the n-th of the users' first successes to one lookback behind the n-th last of their last ones. Days
+begin and end in their order, so an address is known for the moments at which a day and the (d-1)-th day behind it are
+busy both. These spans are few, and no join grows with the number of events times the size of the baseline.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -31,16 +35,15 @@ def outside(
     """
     if asked.address.many or (asked.country and asked.country.many):
         raise Unsupported(asked, "a list of addresses against a baseline")
-    tables = [
-        ("begun", _begun(baseline)),
-        ("learnt", _learnt(baseline, predicates)),
-        ("asked", _asked(baseline, asked, hits, moment)),
-        ("known_addresses", _known(baseline, "address")),
-    ]
+    if baseline.lookback < timedelta(days=1):
+        raise Unsupported(asked, "a lookback shorter than the days that are counted in it")
+    tables = [("begun", _begun(baseline)), ("successes", _successes(baseline, predicates))]
+    tables += _known(baseline, "addresses", ["address"])
     unknown = [_absent("known_addresses", "address")]
     if asked.country:
-        tables.append(("known_countries", _known(baseline, "country")))
+        tables += _known(baseline, "countries", ["address", "country"])
         unknown.append(_absent("known_countries", "country"))
+    tables.append(("asked", _asked(asked, hits, moment)))
     rows = (
         exp.select("asked.*")
         .from_(exp.to_table("asked"))
@@ -61,85 +64,108 @@ def _begun(baseline: Baseline) -> exp.Select:
     )
 
 
-def _learnt(baseline: Baseline, predicates: SqlPredicates) -> exp.Select:
+def _successes(baseline: Baseline, predicates: SqlPredicates) -> exp.Select:
     columns = {"address": baseline.address, "country": baseline.country, "person": baseline.user}
     day = exp.Floor(this=exp.Div(this=exp.TimeToUnix(this=column(TIME)), expression=number(_DAY), typed=False))
-    named = [
-        exp.alias_(exp.Coalesce(this=folded(column(ref.name)), expressions=[exp.Literal.string("")]), name)
-        for name, ref in columns.items()
-    ]
-    rows = (
-        exp.select(*named, exp.alias_(day, "day"), exp.alias_(column(TIME), "seen"))
+    return (
+        exp.select(
+            *[exp.alias_(folded(column(ref.name)), name) for name, ref in columns.items()],
+            exp.alias_(day, "day"),
+            exp.alias_(column(TIME), "seen"),
+        )
         .from_(exp.to_table(baseline.source))
         .where(
             predicates.write(baseline.where), given(column(baseline.address.name)), given(column(baseline.user.name))
         )
     )
-    names = ["address", "country", "person", "day"]
-    return (
-        exp.select(
-            *names,
-            exp.alias_(exp.Min(this=exp.column("seen")), "first_seen"),
-            exp.alias_(exp.Max(this=exp.column("seen")), "last_seen"),
-        )
-        .from_(rows.subquery("successes"))
-        .group_by(*names)
-    )
 
 
-def _asked(baseline: Baseline, asked: ir.Outside, hits: str, moment: Expr) -> exp.Select:
-    del baseline
+def _asked(asked: ir.Outside, hits: str, moment: Expr) -> exp.Select:
     earliest = exp.select("earliest").from_(exp.to_table("begun")).subquery()
-    country: Expr = folded(column(asked.country.name)) if asked.country else exp.Literal.string("")
+    countries = [exp.alias_(folded(column(asked.country.name)), "asked_country")] if asked.country else []
     return exp.select(
         f"{hits}.*",
         exp.alias_(folded(column(asked.address.name)), "asked_address"),
-        exp.alias_(country, "asked_country"),
+        *countries,
         exp.alias_(exp.Greatest(this=moment.copy(), expressions=[earliest], ignore_nulls=True), "moment"),
     ).from_(exp.to_table(hits))
 
 
-def _known(baseline: Baseline, what: str) -> exp.Select:
-    """Pairs of a moment and an address (or country) that was the organisation's at that moment."""
-    pair = ["address"] if what == "address" else ["address", "country"]
-    moments = (
-        exp.select(exp.column(f"asked_{what}"), exp.column("moment"))
-        .distinct()
-        .from_(exp.to_table("asked"))
-        .where(given(exp.column(f"asked_{what}")))
-    )
-    since = exp.Sub(this=exp.column("moment"), expression=_lookback(baseline))
-    days = (
-        exp.select(*pair, "day", "moment")
-        .from_(moments.subquery("questions"))
-        .join(exp.to_table("learnt"), on=exp.EQ(this=exp.column(what), expression=exp.column(f"asked_{what}")))
-        .where(
-            exp.LT(this=exp.column("first_seen"), expression=exp.column("moment")),
-            exp.GTE(this=exp.column("last_seen"), expression=since),
+def _known(baseline: Baseline, what: str, names: list[str]) -> list[tuple[str, exp.Select]]:
+    """CTEs that end in `known_<what>`: the spans of moments for which an address (or country) is the organisation's.
+
+    :param names: what a place is told by; its last part is what is known.
+    """
+    spans = (
+        exp.select(
+            exp.column(names[-1]),
+            exp.alias_(_over(_next("busy_since", baseline.days - 1), names, exp.column("day")), "since"),
+            exp.alias_(exp.column("busy_until"), "until"),
         )
-        .group_by(*pair, "day", "moment")
-        .having(_at_least(exp.Count(this=exp.Distinct(expressions=[exp.column("person")])), baseline.users))
+        .from_(exp.to_table(f"busy_{what}"))
+        .subquery("spans")
     )
+    known = exp.select(names[-1], "since", "until").from_(spans).where("since < until")
+    return [
+        (f"learnt_{what}", _learnt(names)),
+        (f"busy_{what}", _busy(baseline, what, names)),
+        (f"known_{what}", known),
+    ]
+
+
+def _learnt(names: list[str]) -> exp.Select:
+    """A day's users of a place: their first and their last success, and which in the order of both they are."""
+    seen = exp.column("seen")
+    first, last = exp.Min(this=seen.copy()), exp.Max(this=seen.copy())
+    people = (
+        exp.select(*names, "person", "day", exp.alias_(first, "first_seen"), exp.alias_(last, "last_seen"))
+        .from_(exp.to_table("successes"))
+        .where(*[given(exp.column(name)) for name in names if name != "address"])
+        .group_by(*names, "person", "day")
+        .subquery("people")
+    )
+    first_place = _over(exp.RowNumber(), [*names, "day"], exp.column("first_seen"))
+    last_place = _over(exp.RowNumber(), [*names, "day"], exp.column("last_seen"), desc=True)
+    return exp.select(
+        "people.*", exp.alias_(first_place, "nth_first"), exp.alias_(last_place, "nth_last")
+    ).from_(people)  # fmt: skip
+
+
+def _busy(baseline: Baseline, what: str, names: list[str]) -> exp.Select:
+    """A day of a place, and the span of moments for which it has enough users."""
+    since, until = (
+        exp.Case().when(exp.EQ(this=exp.column(place), expression=number(baseline.users)), exp.column(seen))
+        for place, seen in (("nth_first", "first_seen"), ("nth_last", "last_seen"))
+    )
+    end = exp.Add(this=exp.Max(this=until), expression=_lookback(baseline))
     return (
-        exp.select(exp.column(what), exp.column("moment"))
-        .distinct()
-        .from_(days.subquery("busy_days"))
-        .group_by(*pair, "moment")
-        .having(_at_least(exp.Count(this=exp.Star()), baseline.days))
+        exp.select(*names, "day", exp.alias_(exp.Max(this=since), "busy_since"), exp.alias_(end, "busy_until"))
+        .from_(exp.to_table(f"learnt_{what}"))
+        .group_by(*names, "day")
+        .having(exp.GTE(this=exp.Count(this=exp.Star()), expression=number(baseline.users)))
     )
 
 
-def _at_least(counted: Expr, threshold: int) -> Expr:
-    return exp.GTE(this=counted, expression=number(threshold))
+def _next(name: str, rows: int) -> Expr:
+    return exp.Lead(this=exp.column(name), offset=number(rows))
+
+
+def _over(function: Expr, names: list[str], order: Expr, *, desc: bool | None = None) -> Expr:
+    ordered = exp.Ordered(this=order, desc=desc, nulls_first=bool(desc))
+    return exp.Window(
+        this=function, partition_by=[exp.column(name) for name in names], order=exp.Order(expressions=[ordered])
+    )
 
 
 def _absent(table: str, what: str) -> Expr:
+    moment = exp.column("moment", table="asked")
     found = (
         exp.select("1")
         .from_(exp.to_table(table))
         .where(
             exp.EQ(this=exp.column(what, table=table), expression=exp.column(f"asked_{what}", table="asked")),
-            exp.EQ(this=exp.column("moment", table=table), expression=exp.column("moment", table="asked")),
+            exp.LT(this=exp.column("since", table=table), expression=moment),
+            exp.GTE(this=exp.column("until", table=table), expression=moment.copy()),
         )
     )
     return exp.Not(this=exp.Exists(this=found))
