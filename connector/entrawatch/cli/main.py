@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: the commands' modules, in the order `--help` lists them
-COMMANDS = ("demo", "fetch", "run", "normalize", "hunt", "rules", "build", "doctor", "register", "setup", "emulate", "simulate")
+COMMANDS = (
+    "demo",
+    "fetch",
+    "run",
+    "normalize",
+    "hunt",
+    "rules",
+    "build",
+    "doctor",
+    "register",
+    "setup",
+    "emulate",
+    "simulate",
+)
 USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 3, 130, 141
 _ABOUT = "Entra ID sign-in, audit and risk logs to Splunk, Elasticsearch and files, losing nothing."
 _END = """\
