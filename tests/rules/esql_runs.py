@@ -102,8 +102,8 @@ def _moments(query: ir.Query, rows: list[judge.Row], documents: list[Row]) -> It
         times = [one["@timestamp"] for one in ordered]
         reach = _reach(query)
         for now in hops(query, [row.time for row in rows]):
-            # far more than the query may see, and not everything, since there are many runs
-            yield now, ordered[bisect_left(times, now - 2 * reach) : bisect_left(times, now + reach)]
+            # more than the query may see, and not everything, since there are many runs
+            yield now, ordered[bisect_left(times, now - reach * 1.25) : bisect_left(times, now + reach / 4)]
 
 
 def _reach(query: ir.Query) -> timedelta:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 
 from entrawatch.dialects import esql as dialect
-from entrawatch.dialects import esql_followed, esql_parts
+from entrawatch.dialects import esql_followed, esql_joined, esql_parts
 from entrawatch.dialects.base import Compiled, Refusal
 from entrawatch.dialects.esql import Esql
 from entrawatch.dialects.esql_predicates import EsqlPredicates
-from entrawatch.dialects.esql_text import name_of, span, string
+from entrawatch.dialects.esql_text import dataset, name_of, span, string
 from entrawatch.dialects.esql_tree import Test as Text
 from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.rules import ir
@@ -246,6 +246,7 @@ def test_a_tenants_attacks_are_found_and_nothing_else() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_tenants_windows_are_found_and_nothing_else() -> None:
     assert tenant_differs(sorted(set(CATALOGUE.rules) - WITH_BASELINE)) == []
 
@@ -326,6 +327,9 @@ MISTAKES: dict[str, tuple[Any, str, Any]] = {
     "rows for attempts": (esql_parts.Rows, "measured", _by_stars),
     "fixed buckets": (dialect, "window", _fixed),
     "any order": (esql_followed, "after", _unordered),
+    "any partner": (
+        esql_joined, "_of", lambda source, where: Text(f"data_stream.dataset == {string(dataset(source))}"),
+    ),
     "names with case": (esql_parts.Rows, "values", lambda self, ref: f"VALUES({self.column(ref)})"),
 }  # fmt: skip
 
