@@ -134,13 +134,19 @@ def test_how_an_error_ends(
     assert "\x1b" not in done.err
 
 
-def test_debug_shows_the_traceback(call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback_and_no_secret(call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library's exception may hold a whole request."""
+
     def fail(_: Any) -> int:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("POST /token client_secret=s3cr3t-value \x1b[2J")
 
     monkeypatch.setattr(normalize, "run", fail)
-    with pytest.raises(ZeroDivisionError):
-        call("normalize", "--debug", "x")
+    done = call("normalize", "--debug", "x")
+    assert done.code == 3
+    assert "Traceback" in done.err
+    assert "ZeroDivisionError" in done.err
+    assert "s3cr3t" not in done.err
+    assert "\x1b" not in done.err
 
 
 def test_a_reader_that_goes_away_is_no_drama(tmp_path: Path) -> None:

@@ -143,6 +143,17 @@ def test_ordinary_lines_are_left_alone() -> None:
     assert logs.redact(line) == line
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_server_s_words_in_a_log_line_do_not_reach_the_terminal_s_control(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.setup(form, "info")
+    logging.getLogger("x").warning("Graph says \x1b[2J\x1b]0;t\x07 \x9b1A \u202egnp.exe \r forged")
+    err = capsys.readouterr().err
+    assert "Graph says" in err
+    assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(err)
+
+
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     logs.setup("json", "info")
     logging.getLogger("entrawatch.x").warning("%s: waits", "contoso/interactive")

@@ -6,8 +6,10 @@ import json
 import logging
 import re
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
+from entrawatch.cli.console import clean
 from entrawatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,9 +46,19 @@ def redact(text: str) -> str:
     return _LOOKS_SECRET.sub(HIDDEN, text)
 
 
+def traceback_of(error: BaseException) -> str:
+    """What Python prints of an error, without secrets: an exception of a library may hold a URL, a header, a body."""
+    return _safe("".join(traceback.format_exception(None, error, error.__traceback__)))
+
+
+def _safe(text: str) -> str:
+    """Without secrets, and no line with what moves a terminal's cursor: servers' words stand in our messages."""
+    return "\n".join(clean(line) for line in redact(text).split("\n"))
+
+
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return _safe(super().format(record))
 
 
 def setup(form: str, level: str, *, debug: bool = False) -> None:

@@ -88,7 +88,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         sys.stdout.flush()
     except BaseException as error:
         if arguments.debug and not isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
-            raise
+            from entrawatch.cli.logs import traceback_of
+
+            say(traceback_of(error))  # ours and not Python's own, which would show what a library's exception holds
         return _ended(error)
     return code
 
