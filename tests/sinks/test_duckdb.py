@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import datetime
@@ -158,3 +159,17 @@ def test_memory_can_be_bounded(tmp_path: Path) -> None:
     sink = sink_for(tmp_path / "events.duckdb", memory_bytes=256 * 2**20)
     assert sink.write(events(100)).stored == 100
     sink.close()
+
+
+def test_the_files_are_not_for_all_to_read(tmp_path: Path) -> None:
+    former = os.umask(0o022)
+    try:
+        sink = sink_for(tmp_path / "events.duckdb")
+        for number in range(3):
+            sink.write([event(number)])
+            modes = {path.name: path.stat().st_mode & 0o007 for path in tmp_path.iterdir()}
+            assert set(modes) == {"events.duckdb", "events.duckdb.wal"}
+            assert set(modes.values()) == {0}
+        sink.close()
+    finally:
+        os.umask(former)

@@ -6,8 +6,9 @@ does not fit its column's type is not lost. The view `events` has what all famil
 
 from __future__ import annotations
 
+import stat
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Optional
@@ -146,7 +147,16 @@ class DuckdbSink:
         for family, found in filled.items():
             stored += connection.execute(_insert(family), [found]).fetchone()[0]
         connection.commit()
+        self._close_to_others()
         return stored
+
+    def _close_to_others(self) -> None:
+        """The events are personal data, and DuckDB makes its files, the log beside it again and again, for all."""
+        for path in (self._path, self._path.with_name(self._path.name + ".wal")):
+            with suppress(OSError):  # not there, or another's file in a folder that we may write
+                mode = stat.S_IMODE(path.stat().st_mode)
+                if mode & stat.S_IRWXO:
+                    path.chmod(mode & ~stat.S_IRWXO)
 
     def _open(self) -> Any:
         if self._connection is None:
@@ -156,6 +166,7 @@ class DuckdbSink:
                 config["memory_limit"] = f"{self._memory}B"
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._duckdb.connect(str(self._path), config=config)
+            self._close_to_others()
             for family in FAMILIES:
                 self._make_table(family)
             self._make_view()
