@@ -233,6 +233,7 @@ def test_the_azure_cli_commands_quote_every_value() -> None:
     assert "t; rm -rf" in words
     assert words.count("APPID") == 4
     assert f"{ROLE_IDS[READ[0]]}=Role" in words
+    assert f"# {', '.join(AZ_PLAN.permissions)}" in lines
     assert words[-4:] == ["permission", "admin-consent", "--id", "APPID"]
 
 

@@ -39,7 +39,8 @@ MEANINGS: dict[int, str] = {
     1002012: "the scope is not valid; check graph.url",
     50034: "the account does not exist in this tenant; check tenant_id",
     53003: "a Conditional Access policy blocks the sign-in; exclude the workload or its location",
-    50105: "the application asks for an assignment that this identity does not have",
+    50105: "the application asks for an assignment that this identity does not have; "
+    "assign it, or let the enterprise application ask for none",
 }  # fmt: skip
 #: codes that pass by themselves
 PASSING = frozenset({90033, 90055, 50196})

@@ -62,6 +62,7 @@ def az_commands(graph: GraphConfig, tenant_id: str, plan: Plan) -> list[str]:
     commands.append(f"APP_ID=$({shlex.join(make)})")
     commands.append('az ad sp create --id "$APP_ID"')
     roles = shlex.join(f"{ROLE_IDS[name]}=Role" for name in plan.permissions)
+    commands.append(f"# {', '.join(plan.permissions)}")
     commands.append(f'az ad app permission add --id "$APP_ID" --api {GRAPH_APP_ID} --api-permissions {roles}')
     commands.append('az ad app credential reset --id "$APP_ID" --append ' + _credential(plan))
     commands.append('az ad app permission admin-consent --id "$APP_ID"')

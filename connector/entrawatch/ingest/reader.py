@@ -36,7 +36,7 @@ from entrawatch.errors import (
 )
 from entrawatch.ingest.delivery import Delivery
 from entrawatch.ingest.gaps import gap
-from entrawatch.ingest.keys import prepare, seconds, window
+from entrawatch.ingest.keys import at, prepare, seconds, window
 from entrawatch.ingest.position import Span, union
 
 if TYPE_CHECKING:
@@ -192,7 +192,9 @@ class Reader:
             self._between()
 
     def _bisect(self, span: Span) -> None:
-        _LOG.info("%s of %s: the window %s is read in halves", self._stream.name, self._tenant, window(*span))
+        if span.end - span.start > 3600:  # an outage halves every window down to seconds, which is no news
+            begin, end = (f"{at(moment):%Y-%m-%dT%H:%M:%SZ}" for moment in span)
+            _LOG.info("%s/%s: %s to %s is read in halves", self._tenant, self._stream.name, begin, end)
         self._loop.observer.count("windows_bisected", 1, tenant=self._tenant, stream=self._stream.name)
         for half in _halves(span):
             self.read(half, self._loop.policy.half_tries)
