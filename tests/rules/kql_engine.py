@@ -22,8 +22,6 @@ from .kql_rows import TABLES, described, row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import duckdb
-
     from entrawatch.dialects.base import Compiled
 
     from .judge import Row
@@ -37,13 +35,15 @@ class Workspace:
     """A Log Analytics workspace in memory, holding these records."""
 
     def __init__(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        self.connection = _connection()
+        self.connection = duckdb_kql.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET threads = 1")
         filled: dict[str, list[list[Any]]] = defaultdict(list)
         for stream, record in records:
             if stream in TABLES:
                 filled[TABLES[stream]].append(row(TABLES[stream], record))
         for table in TABLES.values():
-            self.connection.execute(f"CREATE OR REPLACE TABLE {table} ({described(table)})")
+            self.connection.execute(f"CREATE TABLE {table} ({described(table)})")
             if filled[table]:
                 rows = pa.table({str(place): list(values) for place, values in enumerate(zip(*filled[table]))})
                 self.connection.register("filled", rows)
@@ -64,31 +64,29 @@ class Workspace:
 
 @cache
 def _translated(text: str) -> Any:
-    """The query as SQL, in which the run's moment is a parameter: reading KQL is slow.
-
-    The tables exist by then, with the same columns in all workspaces.
-    """
-    return duckdb_kql.to_sql(text, schema=schema(_connection()), query_now="1901-02-03T04:05:06Z")
+    """The query as SQL, in which the run's moment is a parameter: reading KQL is slow."""
+    return duckdb_kql.to_sql(text, schema=_schema(), query_now="1901-02-03T04:05:06Z")
 
 
 @cache
-def _connection() -> duckdb.DuckDBPyConnection:
-    connection = duckdb_kql.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+def _schema() -> Any:
+    """The tables' columns, the same in all workspaces."""
+    return schema(Workspace([]).connection)
 
 
 def moments(query: ir.Query, rows: list[Row]) -> list[datetime]:
-    """When to run: behind every record, at the last run that sees it, and at the first that does not."""
+    """When to run: behind every record, at the last run that sees it, and, of short windows, at the first that does
+    not."""
     times = sorted({one.time for one in rows})
+    if not times:
+        return []
     if isinstance(query, ir.EventQuery):
         if query.outside is None:
             return [times[-1] + LATE]
         return sorted({ceiling(time, HOUR) + late for time in times for late in (timedelta(0), PERIOD - HOUR)})
     length = query.within if isinstance(query, ir.FollowedQuery) else query.length
-    ends = {
-        ceiling(time, query.every) + turn for time in times for turn in (timedelta(0), length - query.every, length)
-    }
+    turns = [timedelta(0), length - query.every, *([length] if length <= HOUR else [])]
+    ends = {ceiling(time, query.every) + turn for time in times for turn in turns}
     return sorted(end + LATE for end in ends)
 
 

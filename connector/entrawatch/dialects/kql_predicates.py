@@ -20,7 +20,7 @@ from entrawatch.rules import ir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: where the values of a field come from that holds several: the key's column, and rows of it and `Item`
+#: where a field's values stand as rows: the key's column, and the table that has it beside each value, `Item`
 Values = Callable[[ir.FieldRef], "tuple[str, str]"]
 
 #: which column of a list parameter's table holds its items
@@ -48,8 +48,9 @@ ALWAYS, NEVER = Clause("true"), Clause("false")
 class KqlPredicates(Predicates[Clause]):
     """The walk over one source's predicates.
 
-    :param values: for fields that hold lists.
-    :param lets: where the tables land that its tests need.
+    `lets` are the tables that its tests need, once they are written.
+
+    :param values: for fields that hold lists, and for lists of what to look for.
     """
 
     def __init__(self, values: Values) -> None:
@@ -194,12 +195,9 @@ class KqlPredicates(Predicates[Clause]):
 
     def _listed(self, ref: ir.FieldRef, pieces: ir.Parameter) -> Clause:
         """That a value contains one of a list parameter's pieces."""
-        key, values = self.values(ref) if ref.many else self._own(ref)
+        key, values = self.values(ref)
         beside = step(f"join kind=inner ({pieces.name} | extend One = 1) on One")
         return self._among(key, Pipe(values).then(step("extend", "One = 1"), beside, *where(f"Item contains {PIECE}")))
-
-    def _own(self, ref: ir.FieldRef) -> tuple[str, str]:
-        raise Unsupported(ref, "a list parameter is only held against fields that hold lists")
 
     def _among(self, key: str, passed: Pipe) -> Clause:
         """That the row's key is one of these; one table for all tests that say the same."""

@@ -121,16 +121,20 @@ class Reading:
         return [*functions, Let(self.name, self.rows), *tables, *self._lists.values(), *self.predicates.lets]
 
     def _values(self, ref: ir.FieldRef) -> tuple[str, str]:
-        """Key and table of the values of a field that holds a list."""
+        """Key and table of a field's values, one a row."""
         part = self._part(ref)
-        if part:
+        if part and ref.many:
             return "Targets", part
-        known = resolve(ref.name, self.source)
-        if known is None or not known.many or "." in ref.name:
-            raise Unsupported(ref, "values inside a list of objects are not taken apart")
+        if part:
+            raise Unsupported(ref, "a list parameter is not held against a field that is joined")
         key = spelled(ref.name)
-        taken = step("mv-expand", f"Item = parse_json({key}) to typeof(string)")
-        pipe = Pipe(self.name).then(step("distinct", key), taken, *where("isnotempty(Item)"))
+        taken = [step("extend", f"Item = {key}")]
+        if ref.many:
+            known = resolve(ref.name, self.source)
+            if known is None or not known.many or "." in ref.name:
+                raise Unsupported(ref, "values inside a list of objects are not taken apart")
+            taken = [step("mv-expand", f"Item = parse_json({key}) to typeof(string)")]
+        pipe = Pipe(self.name).then(step("distinct", key), *taken, *where("isnotempty(Item)"))
         return key, self._lists.setdefault(ref.name, Let(f"values_{len(self._lists) + 1}", pipe)).name
 
 
