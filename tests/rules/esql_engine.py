@@ -145,10 +145,11 @@ class Run:
 
     :param rows: what `document` makes of events.
     :param now: when it runs.
+    :param text: the query; what it does not name is left out of its rows.
     """
 
-    def __init__(self, rows: list[Row], now: datetime, lookups: Lookups) -> None:
-        self.documents, self.now, self.lookups = rows, now, lookups
+    def __init__(self, rows: list[Row], now: datetime, lookups: Lookups, text: str) -> None:
+        self.documents, self.now, self.lookups, self.text = rows, now, lookups, text
         self.rows: list[Row] = []
 
     def result(self, tree: ast.EsqlQuery) -> list[Row]:
@@ -163,9 +164,8 @@ class Run:
     def _from(self, command: ast.FromCommand) -> None:
         patterns = command.index_patterns
         read = [dataset for dataset in datasets() if any(fnmatchcase(f"logs-{dataset}-x", one) for one in patterns)]
-        columns = dict.fromkeys(name for dataset in read for name in schema(dataset))
-        empty: Row = dict.fromkeys(columns)
         indices = {row["_index"] for row in self.documents}
+        empty: Row = {name: None for dataset in read for name in schema(dataset) if name in self.text}
         asked = {index for index in indices if any(fnmatchcase(index, one) for one in patterns)}
         self.rows = [{**empty, **row} for row in self.documents if row["_index"] in asked]
 

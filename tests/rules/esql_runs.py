@@ -61,11 +61,16 @@ def run(query: Compiled, rows: list[judge.Row], late: int = 0, documents: list[R
     """
     tree = parsed(query.text, OLDEST, lookup_types())
     found: list[Row] = []
-    documents = documents or [stored(row) for row in rows]
+    documents = [_named(row, query.text) for row in documents or [stored(row) for row in rows]]
     for now, seen in _moments(query.rule.query, rows, documents):
         known = lookups(query.rule.query, rows, now)
-        found += Run(seen, now + timedelta(seconds=late), known).result(tree)
+        found += Run(seen, now + timedelta(seconds=late), known, query.text).result(tree)
     return found
+
+
+def _named(document: Row, text: str) -> Row:
+    """The columns that the query names; what it names beside them, the verifier has refused."""
+    return {name: value for name, value in document.items() if name in text or name in {"@timestamp", "_index"}}
 
 
 def lookups(query: ir.Query, rows: list[judge.Row], moment: datetime) -> Lookups:
