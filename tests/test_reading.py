@@ -215,7 +215,7 @@ def test_no_number_is_no_value() -> None:
 
 def test_folders_and_names(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
-    for name in ("b.jsonl", "sub/a.json.gz", "c.odd", ".hidden.json", "d.parquet"):
+    for name in ("b.jsonl", "sub/a.json.gz", "c.odd", ".hidden.json", "d.parquet", "labels.jsonl"):
         data = dump({"id": name}).encode()
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     (tmp_path / "d.parquet").write_bytes(b"PAR1....PAR1")

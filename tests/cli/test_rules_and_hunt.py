@@ -99,6 +99,15 @@ def test_nothing_to_hunt_through_is_no_clean_bill(call: Callable[..., Done], tmp
     assert verdict == "entrawatch: no record was read; nothing was hunted"
 
 
+def test_what_simulate_wrote_is_hunted_through_as_it_is(call: Callable[..., Done], tmp_path: Path) -> None:
+    span = ["--since", "2026-10-05T00:00:00Z", "--until", "2026-10-06T00:00:00Z"]
+    assert call("simulate", "--out", tmp_path, "--users", "30", *span).code == 0
+    assert (tmp_path / "labels.jsonl").exists()
+    done = call("hunt", tmp_path, "--rules", "password-spray")
+    assert (done.code, done.err) == (0, "")
+    assert "password-spray" in done.out
+
+
 def test_no_finding_is_said_without_a_table(call: Callable[..., Done], logs: Path) -> None:
     done = call("hunt", logs, "--rules", "brute-force")
     assert done.out.split("\n", 1)[0].strip() == "no findings in 0 sign-ins and 1 audit events"

@@ -136,7 +136,7 @@ def _coverage(arguments: argparse.Namespace) -> int:
     for row in answers.values():
         for name, answer in row.items():
             if isinstance(answer, Refusal):
-                out().print(f"{answer.rule}: {name}: {answer.why}", markup=False)
+                out().print(f"{answer.rule}: {name}: {answer.why}", markup=False, soft_wrap=True)
     if arguments.navigator:
         arguments.navigator.write_text(layer(catalogue.rules.values()), encoding="utf-8")
         print(f"layer: {arguments.navigator}")

@@ -25,6 +25,8 @@ __all__ = ["Bad", "Found", "Item", "Where", "files_in", "read", "read_stream"]
 
 #: what is read in a folder; a file that is named itself is read whatever it is called
 ENDINGS = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".log", ".txt", ".parquet"})
+#: what `simulate` writes beside its logs: its own attacks, no records
+_BESIDE = "labels.jsonl"
 _PARQUET = b"PAR1"
 
 
@@ -50,7 +52,7 @@ def files_in(path: Path) -> list[Path]:
     """The path itself, or for a folder what can be read in and below it, sorted; hidden ones are left out."""
     if not path.is_dir():
         return [path]
-    found = (file for file in path.rglob("*") if file.is_file() and _ending(file) in ENDINGS)
+    found = (file for file in path.rglob("*") if file.is_file() and _ending(file) in ENDINGS and file.name != _BESIDE)
     return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts))
 
 
