@@ -15,11 +15,13 @@ from entrawatch.dialects.spl_fields import ENVELOPE, NORMALIZED
 from entrawatch.dialects.spl_schedule import schedule
 from entrawatch.rules import ir
 
+from . import duck
 from .judge import Judge, rows
 from .spl.parsing import parse
 from .splunk import found, ids, keys
 from .test_catalogue import CASES, CATALOGUE
 from .test_sql import HOSTILE, event_rule, hostile_predicates, predicates, record, records
+from .test_sql import compiled as sql_compiled
 
 PROFILES = (NORMALIZED, ENVELOPE)
 #: JSON nulls are in the envelope alone
@@ -47,6 +49,18 @@ def test_a_scheduled_search_finds_what_the_judge_finds(rule: Any, case: Any, pro
         assert keys(query, results) == {finding.keys for finding in wanted}
         if isinstance(rule.query, (ir.EventQuery, ir.WindowQuery)):
             assert ids(results) == {one for hit in wanted for one in hit.ids}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("rule", "case"), [case for case in CASES if case.values[0].escalations])
+def test_a_search_raises_the_level_where_sql_does(rule: Any, case: Any, profile: str) -> None:
+    case_rows = rows(case.records)
+    query, other = compiled(rule, profile), sql_compiled(rule)
+    here = found(spl(profile), query, case_rows)
+    there = duck.found(duck.tables(CATALOGUE, case_rows), other)
+    assert {(*keys(query, [row]), row["level"]) for row in here} == {
+        (*duck.keys(other, [row]), row["level"]) for row in there
+    }
 
 
 @pytest.mark.parametrize("profile", PROFILES)
