@@ -219,3 +219,24 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyte
     store = Store(tmp_path / "state.db")
     assert store.feed("a", "b", "c").feed == 1
     store.close()
+
+
+def test_a_full_disk_stops_the_run_and_does_not_advise_to_begin_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.sqlite")
+    feed = store.feed("t", "s", "k").feed
+    store._connection.execute("PRAGMA max_page_count=40")
+    sure: list[int] = []
+
+    def fill() -> None:
+        for number in range(10_000):
+            entries = [Entry(number.to_bytes(16, "big"), bytes(16), 1, 5)]
+            store.confirm(store.intend(feed, entries), feed, entries)
+            sure.append(number)
+
+    with pytest.raises(StateError, match="make room") as caught:
+        fill()
+    assert "begin anew" not in str(caught.value)
+    store.close()
+    store = Store(tmp_path / "state.sqlite")
+    assert store.size(feed) == len(sure)
+    store.close()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: "Entw": tells our files from other SQLite databases
 APPLICATION = 0x456E7477
 
+#: SQLite's words for a place that is at fault, not the file (https://www.sqlite.org/rescode.html)
+_PLACE = ("disk is full", "readonly", "No space", "Permission denied", "Read-only")
+
 #: the first schema; times are whole seconds since 1970
 _FIRST = """
 CREATE TABLE feed (
@@ -70,6 +73,10 @@ def state_error(path: Path, error: Exception) -> StateError:
         return StateHeldError(
             f"{path}: another process holds the state; stop it first, or give this one its own state_dir"
         )
+    if any(word in str(error) for word in _PLACE):
+        # Never "begin anew" here: the state is whole, and doing so would send a day's events a second time.
+        return StateError(f"{path}: the state cannot be written ({error}); make room or mend the folder's permissions, "
+                          "then start again")  # fmt: skip
     return StateError(f"{path}: the state cannot be used ({error}); restore it from a backup, or move it away to "
                       "begin anew")  # fmt: skip
 
