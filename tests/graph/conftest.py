@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections import Counter
 from datetime import datetime, timedelta, timezone
@@ -74,6 +75,14 @@ class FixedTokens:
         self.renewed.append(rejected)
         self.number += 1
         return self.token()
+
+
+@pytest.fixture(autouse=True)
+def _own_files() -> Iterator[None]:
+    """What tests write is for its owner only: a key that others can read is refused."""
+    former = os.umask(0o077)
+    yield
+    os.umask(former)
 
 
 @pytest.fixture(scope="session")

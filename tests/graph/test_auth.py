@@ -352,3 +352,11 @@ def test_an_unusable_url_is_a_fault_of_the_configuration(url: str, name: str) ->
 def test_an_unknown_cloud_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="usgov_dod"):
         clouds.resolve(GraphConfig(cloud="mars"))
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_key_that_others_can_read_is_refused(tenant: TenantConfig, tmp_path: Path, mode: int) -> None:
+    pem = certificates.make(tmp_path / "app.pem")
+    pem.chmod(mode)
+    with pytest.raises(AuthError, match="chmod 600"):
+        TokenSource(with_auth(tenant, method="certificate", certificate=pem)).token()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import stat
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,14 @@ def _parts(auth: AuthConfig, where: str) -> tuple[str, list[str]]:
     if auth.certificate is None:
         raise AuthError(f"{where}: no certificate; set auth.certificate to a PEM file with certificate and key")
     try:
+        mode = auth.certificate.stat().st_mode
         text = auth.certificate.read_text(encoding="ascii")
     except (OSError, ValueError):
         raise AuthError(
             f"{where}: cannot read {auth.certificate} as PEM; give certificate and key in one file"
         ) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):  # as any file with a secret: the key is one
+        raise AuthError(f"{where}: {auth.certificate} holds a key that others can read; run chmod 600 on it")
     key, chain = _KEY.search(text), [match.group() for match in _CERTIFICATE.finditer(text)]
     if key is None or not chain:
         missing = "private key" if key is None else "certificate"
