@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 from tests.normalize.typed import misfits
 
 from entrawatch.errors import ConfigError
-from entrawatch.normalize import normalize, signin, template
+from entrawatch.jsontext import dumps
+from entrawatch.normalize import convert, known, normalize, plan, signin
 from entrawatch.schema.outcomes import OUTCOMES, read_outcomes
 from entrawatch.schema.streams import STREAMS
 
@@ -329,14 +331,34 @@ def test_two_keys_for_one_name_are_settled_for_the_one_graph_has() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template, "_TEMPLATES", 8)
-    monkeypatch.setattr(template, "_SPLITS", 4)
+    monkeypatch.setattr(plan, "_COMBINATIONS", 8)
+    monkeypatch.setattr(convert, "_PLANS", 4)
+    monkeypatch.setattr(known, "_LIMIT", 8)
     for number in range(50):
-        assert props(event_of(appDisplayName=f"App {number}"))["app_display_name"] == f"App {number}"
+        assert props(event_of(agent={"agentType": f"t{number}"}))["agent"] == {"agent_type": f"t{number}"}
+        policies = [{"id": f"p{number}"}]
+        found = props(event_of(appliedConditionalAccessPolicies=policies))["applied_conditional_access_policies"]
+        assert found == policies
         assert props(event_of(**{f"key{number}": 1}))[f"key{number}"] == 1
-    splits = signin._CONVERT._splits
-    assert len(splits) <= 4
-    assert all(len(split.templates) <= 8 for split in splits.values() if "key49" in split.keys or "key48" in split.keys)
+    plans = signin._CONVERT._plans
+    assert len(plans) <= 4
+    assert all(len(kept._combinations) <= 8 for kept in plans.values())
+
+
+def test_what_was_read_before_changes_nothing() -> None:
+    """Keys are sorted by what they held so far; each order of the same records gives the same events."""
+    values = (None, "x", "", True, 7, 1.5, [], {}, ["a"], [{"fooBar": None}], {"agentType": "t"}, "\ud800", ["\ud800"])
+    keys = ("agent", "userType", "isInteractive", "appliedConditionalAccessPolicies", "riskEventTypes_v2", "newKey")
+    records = [sign_in(**{"newKey": "n", key: value}) for key in keys for value in values]
+    order = [*range(len(records))]
+    seen = []
+    for _ in range(6):
+        signin._CONVERT._plans.clear()
+        signin._CONVERT._last = plan.Plan([], (), (), "")
+        events = {at: dumps(normalize(records[at])) for at in order}
+        seen.append([events[at] for at in range(len(records))])
+        random.Random(len(seen)).shuffle(order)
+    assert all(events == seen[0] for events in seen)
 
 
 def test_the_original_is_kept_on_request() -> None:

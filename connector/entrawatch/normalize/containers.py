@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from entrawatch.normalize.known import NO_CONTENT, Known, content
 from entrawatch.normalize.values import UNFIT, parsed, shown
 from entrawatch.schema.names import snake
 
@@ -33,6 +34,11 @@ def free(value: Any, unfit: dict[str, str]) -> Any:
         elif inner is not None:
             out[name] = free(inner, unfit)
     return out
+
+
+def as_it_is(value: Any, _: dict[str, str]) -> Any:
+    """The handler of values that need none."""
+    return value
 
 
 def listed(scalar: Callable[[Any], Any]) -> Handler:
@@ -105,7 +111,33 @@ _OPAQUE = _Opaque()
 _NESTING = ("include_rules_satisfied", "exclude_rules_satisfied", "authentication_strength")
 
 
+def _opaque(value: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    unfit: dict[str, str] = {}
+    return _OPAQUE(value, unfit), unfit
+
+
+def repeated() -> Handler:
+    """A list of objects that record after record has: policies and the like."""
+    known = Known(_opaque)
+
+    def handle(value: Any, unfit: dict[str, str]) -> Any:
+        value = dicts(value)
+        if not value or value is UNFIT:
+            return value
+        try:
+            found = [known[content(item)] for item in value]
+        except NO_CONTENT:
+            return objects(value, unfit)
+        for _, odd in found:
+            if odd:
+                unfit.update(odd)
+        return [item for item, _ in found]
+
+    return handle
+
+
 def objects(value: Any, unfit: dict[str, str]) -> Any:
+    """A list of objects in a flattened field."""
     value = dicts(value)
     return value if value is None or value is UNFIT else [_OPAQUE(item, unfit) for item in value]
 

@@ -7,12 +7,13 @@ those that need a hand (times, addresses, inner objects) are touched one by one.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import compress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from entrawatch.normalize.containers import Handler, dicts, free, listed, objects, pairs
-from entrawatch.normalize.values import SCALARS, UNFIT, parsed, shown
+from entrawatch.normalize.containers import Handler, as_it_is, dicts, free, listed, objects, pairs
+from entrawatch.normalize.known import NO_CONTENT, Known, content
+from entrawatch.normalize.plan import Handlers, Plan, Slot
+from entrawatch.normalize.values import SCALARS, UNFIT, parsed
 from entrawatch.schema.names import camel, snake
 
 if TYPE_CHECKING:
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
 
     from entrawatch.schema.fields import Field
 
-#: shapes kept a converter: real streams have some hundreds, a hostile one must not fill the memory
-_SHAPES = 4096
+#: lists of keys whose plan a converter keeps: real streams have some dozens, a hostile one must not fill the memory
+_PLANS = 128
 #: what a flat copy may hold: types of JSON that need no look inside
 _PLAIN = frozenset({str, int, float, bool})
-_NOTHING = type(None)
-#: small objects remembered by their content, a converter
-_REMEMBERED = 16384
 
 
 class Target(NamedTuple):
@@ -43,32 +41,20 @@ class Target(NamedTuple):
 _TAKEN = Target("")
 
 
-class Shape(NamedTuple):
-    """What is to be done for one list of keys with one list of value types."""
-
-    keys: tuple[str, ...]
-    types: tuple[type, ...]
-    names: tuple[str, ...]
-    mask: tuple[bool, ...]
-    #: key, name, handler, and whether an empty value is right as it is
-    special: tuple[tuple[str, str, Handler, bool], ...]
-    #: keys whose name another key has taken
-    lost: tuple[str, ...]
-
-
 class Converter:
     """One object of the table (or, without targets, any object: its keys in snake case).
 
     :param targets: Graph key → what becomes of it; None for what the caller handles itself.
     :param path: where the object stands, to name values that do not fit.
+    :param own: keys whose values differ from record to record; they stand behind all others in the event.
     """
 
-    def __init__(self, targets: dict[str, Optional[Target]], path: str = "") -> None:
+    def __init__(self, targets: dict[str, Optional[Target]], path: str = "", own: frozenset[str] = frozenset()) -> None:
         self._targets = targets
         self._named = {target.name: key for key, target in targets.items() if target}
-        self._path = path
-        self._shapes: dict[tuple[Any, ...], Shape] = {}
-        self._last = Shape((), (), (), (), (), ())
+        self._path, self._own = path, own
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._last = Plan([], (), (), "")
         #: whether no inner object can stand in it, so that it may be remembered by its content
         self.flat = bool(targets) and not any(
             target is None or target.many or target.type in ("object", "flattened") for target in targets.values()
@@ -76,52 +62,27 @@ class Converter:
 
     def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> dict[str, Any]:
         """The object under the event's names; values that do not fit go to `unfit`, nulls go nowhere."""
-        values = record.values()
-        keys, types = (*record,), (*map(type, values),)
-        shape = self._last
-        if shape.types != types or shape.keys != keys:  # comparing is cheaper than hashing, and mostly enough
-            self._last = shape = self._shapes.get((keys, types)) or self._learn(keys, types)
-        out = dict(zip(shape.names, compress(values, shape.mask)))
-        for key, name, handler, lazy in shape.special:
-            value = out[name]
-            if value or not lazy:
-                out[name] = value = handler(value, unfit)
-                if value is None or value is UNFIT:
-                    del out[name]
-                    if value is UNFIT:
-                        unfit[self._path + key] = shown(record[key])
-        for key in shape.lost:
-            unfit[self._path + key] = shown(record[key])
-        return out
+        plan = self._last
+        keys = [*record]
+        if plan.keys != keys:  # comparing is cheaper than hashing, and mostly enough
+            self._last = plan = self._plans.get((*keys,)) or self._learn(keys)
+        return plan(record, unfit)
 
-    def target(self, key: str) -> Optional[Target]:
-        """What becomes of a key of the table; None where the caller handles it itself."""
-        return self._targets.get(key)
+    def _learn(self, keys: list[str]) -> Plan:
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        targets = dict(zip(keys, self._assign(keys)))
+        slots = [
+            Slot(key, target.name, Handlers(partial(plan_for, target)), key in self._own)
+            for key, target in targets.items()
+            if target and target is not _TAKEN
+        ]
+        slots.sort(key=lambda slot: slot.own)
+        lost = [key for key, target in targets.items() if target is _TAKEN]
+        plan = self._plans[(*keys,)] = Plan(keys, slots, lost, self._path)
+        return plan
 
-    def name_of(self, key: str) -> str:
-        """The event's name for any key, "" where the caller handles it itself."""
-        target = self._target(key)
-        return target.name if target else ""
-
-    def _learn(self, keys: tuple[str, ...], types: tuple[type, ...]) -> Shape:
-        if len(self._shapes) >= _SHAPES:
-            self._shapes.clear()
-        names, mask, special, lost = [], [], [], []
-        for key, kind, target in zip(keys, types, self._assign(keys)):
-            kept = target is not None and target is not _TAKEN and kind is not _NOTHING
-            mask.append(kept)
-            if target is not None and kept:
-                names.append(target.name)
-                plan = plan_for(target, kind)
-                if plan is not _copy:
-                    special.append((key, target.name, plan, _lazy(target, kind)))
-            elif target is _TAKEN and kind is not _NOTHING:
-                lost.append(key)
-        shape = Shape(keys, types, tuple(names), tuple(mask), tuple(special), tuple(lost))
-        self._shapes[keys, types] = shape
-        return shape
-
-    def _assign(self, keys: tuple[str, ...]) -> list[Optional[Target]]:
+    def _assign(self, keys: list[str]) -> list[Optional[Target]]:
         """A target a key; two keys that want one name get it in the table's order, the other one is unfit."""
         taken: set[str] = set()
         out: dict[str, Optional[Target]] = {}
@@ -151,17 +112,6 @@ def exact_type(target: Target) -> type:
     return kind if kind and not target.many and not target.handler else _Never
 
 
-def _copy(value: Any, _: dict[str, str]) -> Any:
-    return value
-
-
-def _lazy(target: Target, kind: type) -> bool:
-    """Whether an empty value of this kind ([], {}, 0) is right in the target as it is."""
-    if target.many:
-        return kind is list and target.type != "object"
-    return kind is {"object": dict, "flattened": dict, "long": int, "double": int}.get(target.type)
-
-
 #: an object without rows of its own
 _FREE = Converter({})
 
@@ -171,13 +121,13 @@ def plan_for(target: Target, kind: type) -> Handler:
     if target.handler:
         return target.handler
     if not target.type:
-        return _copy if kind in _PLAIN else free
+        return as_it_is if kind in _PLAIN else free
     if target.type == "object":
         return _indexed(target.inner or _FREE) if target.many else _object(target.inner or _FREE)
     if target.type == "flattened":
         return objects if target.many else pairs
     if kind is exact_type(target):
-        return _copy
+        return as_it_is
     scalar = SCALARS[target.type]
     return listed(scalar) if target.many else scalar
 
@@ -189,25 +139,22 @@ def _object(inner: Converter) -> Handler:
             return UNFIT if value else None
         return inner(value, unfit)
 
-    return _by_content(inner, slow) if inner.flat else slow
+    return _remembered(inner, slow) if inner.flat else slow
 
 
-def _by_content(inner: Converter, slow: Handler) -> Handler:
-    """Small objects say the same few things in record after record (device, status, agent): the same keys and values
-    of the same types give the same result, which is kept and shared."""
-
-    @lru_cache(maxsize=_REMEMBERED, typed=True)
-    def remembered(*content: Any) -> tuple[dict[str, Any], dict[str, str]]:
-        half = len(content) // 2
+def _remembered(inner: Converter, slow: Handler) -> Handler:
+    def make(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         unfit: dict[str, str] = {}
-        return inner(dict(zip(content[:half], content[half:])), unfit), unfit
+        return inner(value, unfit), unfit
+
+    known = Known(make)
 
     def handle(value: Any, unfit: dict[str, str]) -> Any:
         if type(value) is not dict:
             return slow(value, unfit)
         try:
-            out, odd = remembered(*value, *value.values())
-        except TypeError:  # a list or an object where none belongs
+            out, odd = known[content(value)]
+        except NO_CONTENT:
             return inner(value, unfit)
         if odd:
             unfit.update(odd)
@@ -228,11 +175,20 @@ def _indexed(inner: Converter) -> Handler:
     return handle
 
 
-def compiled(fields: Iterable[Field], handlers: dict[str, Handler], prefix: str = "") -> Converter:
+def compiled(
+    fields: Iterable[Field],
+    handlers: dict[str, Handler],
+    prefix: str = "",
+    *,
+    own: frozenset[str] = frozenset(),
+    elsewhere: Iterable[str] = (),
+) -> Converter:
     """The converter of a family's rows.
 
     :param handlers: Graph path → a handler of the family's own, in place of the type's.
     :param prefix: the path above, with its dot; "" for the record itself.
+    :param own: see Converter.
+    :param elsewhere: keys that the caller handles itself, whatever the rows say.
     """
     rows = [field for field in fields if field.envelope.startswith("properties." + prefix)]
     targets: dict[str, Optional[Target]] = {}
@@ -240,7 +196,7 @@ def compiled(fields: Iterable[Field], handlers: dict[str, Handler], prefix: str 
         key = field.name[len(prefix) :]
         if "." not in key:
             targets[key] = _compile(field, rows, handlers)
-    return Converter(targets, prefix)
+    return Converter({**targets, **dict.fromkeys(elsewhere)}, prefix, own)
 
 
 def _compile(field: Field, rows: list[Field], handlers: dict[str, Handler]) -> Optional[Target]:

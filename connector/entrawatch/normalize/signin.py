@@ -9,9 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from entrawatch.normalize import common
-from entrawatch.normalize.containers import free
+from entrawatch.normalize.containers import free, repeated
 from entrawatch.normalize.convert import compiled
-from entrawatch.normalize.template import Templated
 from entrawatch.normalize.values import UNFIT, as_double, parsed
 from entrawatch.schema.fields import of_family
 
@@ -39,7 +38,15 @@ _OWN = frozenset({
     "authenticationDetails", "deviceDetail", "autonomousSystemNumber", "ipAddress", "location", "userAgent",
 })  # fmt: skip
 _ROWS = [field for field in of_family("signin") if not field.name.startswith("location")]
-_CONVERT = Templated(compiled(_ROWS, {"conditionalAccessAudiences": _audiences}), _OWN)
+#: lists whose objects repeat in sign-in after sign-in; those of authenticationDetails have a time
+_REPEATED = ("appliedConditionalAccessPolicies", "networkLocationDetails", "authenticationRequirementPolicies",
+             "sessionLifetimePolicies", "authenticationAppPolicyEvaluationDetails")  # fmt: skip
+_CONVERT = compiled(
+    _ROWS,
+    {"conditionalAccessAudiences": _audiences, **{key: repeated() for key in _REPEATED}},
+    own=_OWN,
+    elsewhere=("location",),
+)
 
 
 class _Base(NamedTuple):
@@ -57,15 +64,9 @@ def build(opened: Opened, tenant_id: str, outcomes: Outcomes) -> Event:
     """The event of a sign-in."""
     _, stream, record, meta = opened
     unfit: dict[str, str] = {}
-    props, kept = _CONVERT(record, unfit)  # type: ignore[arg-type]
+    props = _CONVERT(record, unfit)  # type: ignore[arg-type]
     get = props.get
-    key = f"{stream.name} {tenant_id}"
-    base = None if meta else kept.get(key)
-    if base is None or base.outcomes is not outcomes:
-        base = _base(opened, tenant_id, outcomes, props, unfit)
-        if not meta:
-            kept[key] = base
-    _, event, azure, head, inner, ours = base
+    _, event, azure, head, inner, ours = _base_of(opened, tenant_id, outcomes, props, unfit)
     event, azure, head, inner = event.copy(), azure.copy(), head.copy(), inner.copy()
     head["properties"] = props
     azure[_ROOT] = head
@@ -85,6 +86,29 @@ def build(opened: Opened, tenant_id: str, outcomes: Outcomes) -> Event:
     if get("correlation_id"):
         azure.setdefault("correlation_id", props["correlation_id"])
     return common.finish(event, record, unfit, get("id"), get("created_at"), meta.get("time"))
+
+
+def _base_of(opened: Opened, tenant_id: str, outcomes: Outcomes, props: dict[str, Any], unfit: dict[str, str]) -> _Base:
+    """What the sign-in shares with others that say the same; made anew where a record stands in an envelope."""
+    if opened.meta:
+        return _base(opened, tenant_id, outcomes, props, unfit)
+    get = props.get
+    status = get("status") or _NO_STATUS
+    key = (
+        opened.stream.name, tenant_id, status.get("error_code"), status.get("failure_reason"),
+        status.get("additional_details"), get("service_principal_name"), get("service_principal_id"),
+        get("resource_tenant_id"), get("home_tenant_id"),
+    )  # fmt: skip
+    base = _BASES.get(key)
+    if base is None or base.outcomes is not outcomes:
+        if len(_BASES) >= _MOST_BASES:
+            _BASES.clear()
+        base = _BASES[key] = _base(opened, tenant_id, outcomes, props, unfit)
+    return base
+
+
+_BASES: dict[tuple[Optional[str], ...], _Base] = {}
+_MOST_BASES = 4096
 
 
 def _base(opened: Opened, tenant_id: str, outcomes: Outcomes, props: dict[str, Any], unfit: dict[str, str]) -> _Base:
