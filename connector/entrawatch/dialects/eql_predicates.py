@@ -159,7 +159,7 @@ def _items(node: object, values: Union[tuple[ir.Scalar, ...], ir.Parameter]) -> 
     return found
 
 
-def _literal(parts: Parts) -> Parts:
+def _literal(parts: Parts) -> tuple[str, ...]:
     return tuple(part for part in parts if isinstance(part, str))
 
 
