@@ -345,6 +345,12 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(len(kept._combinations) <= 8 for kept in plans.values())
 
 
+def test_what_does_not_fit_is_said_of_every_sign_in_that_has_it() -> None:
+    for _ in range(3):
+        event = event_of(status={"errorCode": "odd"}, agent={"agentType": ["a"]})
+        assert event["entra"]["unfit"] == {"status.errorCode": "odd", "agent.agentType": '["a"]'}
+
+
 def test_what_was_read_before_changes_nothing() -> None:
     """Keys are sorted by what they held so far; each order of the same records gives the same events."""
     values = (None, "x", "", True, 7, 1.5, [], {}, ["a"], [{"fooBar": None}], {"agentType": "t"}, "\ud800", ["\ud800"])
