@@ -240,3 +240,10 @@ def test_a_full_disk_stops_the_run_and_does_not_advise_to_begin_anew(tmp_path: P
     store = Store(tmp_path / "state.sqlite")
     assert store.size(feed) == len(sure)
     store.close()
+
+
+def test_every_commit_lasts_a_power_failure(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.sqlite")
+    asked = [store._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert asked == ["wal", 2]
+    store.close()

@@ -403,3 +403,24 @@ def test_a_stream_s_name_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     stored = [item["event"]["id"] for path in (tmp_path / "out").iterdir() for item in read_file(path)]
     assert sorted(stored) == [f"id-{number}" for number in range(9)]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks Linux which file a handle is")
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_before_the_part_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = sink_for(tmp_path)
+    sink.write(events(2))
+    calls: list[str] = []
+    sync, replace, unlink = os.fsync, os.replace, os.unlink
+
+    def synced(handle: int) -> None:
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{handle}"))
+        calls.append("sync " + (name.rpartition(".")[2] if name != tmp_path.name else "folder"))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *names: (calls.append("name"), replace(*names)))
+    monkeypatch.setattr(os, "unlink", lambda name: (calls.append("part goes"), unlink(name)))
+    sink.close()
+    assert calls == ["sync tmp", "name", "sync folder", "part goes"]
