@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Hunt, print, and write the page."""
     from entrawatch.cli.console import say
     from entrawatch.cli.progress import bars
-    from entrawatch.hunt.run import hunt
-    from entrawatch.reading import read
+    from entrawatch.hunt.run import hunt_files
     from entrawatch.rules.shipped import chosen
 
     catalogue = chosen(arguments.rules)
@@ -50,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         _writable(arguments.report)
     with bars() as progress:
-        result = hunt(catalogue, read(arguments.paths), since=since, until=until, progress=progress.total("reading"))
+        told = progress.total("reading")
+        result = hunt_files(catalogue, arguments.paths, since=since, until=until, progress=told)
     if result.loaded.total:
         _print(result, arguments.format)
         if arguments.report:

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
-import pyarrow as pa
-
-from entrawatch.errors import RecordError
-from entrawatch.normalize import normalize
-from entrawatch.reading import Bad, Found
+from entrawatch.hunt.batches import Rows
+from entrawatch.hunt.files import batches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     import duckdb
 
+    from entrawatch.hunt.batches import Batch
     from entrawatch.hunt.columns import Column
-    from entrawatch.interfaces import Event
     from entrawatch.reading import Item
 
-_BATCH = 20_000
 #: bad records that are told one by one; the others are counted
 _TOLD = 100
-_SOURCES = {"azure.signinlogs": "signin", "azure.auditlogs": "audit"}
-
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "VARCHAR[]": pa.list_(pa.string()),
-    "BIGINT": pa.int64(),
-    "BOOLEAN": pa.bool_(),
-    "TIMESTAMPTZ": pa.string(),
-}
 
 
 @dataclass
@@ -73,7 +61,6 @@ class Loader:
         progress: Optional[Callable[[int], None]] = None,
     ) -> None:
         self._connection, self._columns, self._progress = connection, columns, progress
-        self._waiting: dict[str, list[Event]] = {source: [] for source in columns}
         self.loaded = Loaded()
         for source, known in columns.items():
             described = ", ".join(f'"{column.name}" {column.type}' for column in known)
@@ -81,52 +68,30 @@ class Loader:
 
     def load(self, items: Iterable[Item]) -> Loaded:
         """Read everything; what cannot be read is counted and told, never fatal."""
-        for item in items:
-            if isinstance(item, Bad):
-                self.loaded.refuse(item.where, item.reason)
-            else:
-                self._keep(item)
-        for source in self._columns:
-            self._flush(source)
+        return self._take(Rows(self._columns).batches(items))
+
+    def load_files(self, files: Iterable[Path], processes: int) -> Loaded:
+        """The same of files, by several processes where that pays."""
+        return self._take(batches_of(files, self._columns, processes))
+
+    def _take(self, batches: Iterable[Batch]) -> Loaded:
+        for batch in batches:
+            for source, table in batch.tables.items():
+                self._insert(source, table)
+            for source, count in batch.records.items():
+                self.loaded.records[source] += count
+            for where, reason in batch.bad:
+                self.loaded.refuse(where, reason)
+            if self._progress:
+                self._progress(self.loaded.total)
         return self.loaded
 
-    def _keep(self, item: Found) -> None:
-        try:
-            event = normalize(item.record)
-        except RecordError as error:
-            self.loaded.refuse(item.where, error.reason)
-            return
-        source = _SOURCES.get(event["event"].get("dataset", ""), "other")
-        self.loaded.records[source] += 1
-        if source in self._waiting:
-            self._waiting[source].append(event)
-            if len(self._waiting[source]) >= _BATCH:
-                self._flush(source)
-
-    def _flush(self, source: str) -> None:
-        events, self._waiting[source] = self._waiting[source], []
-        if events:
-            known = self._columns[source]
-            table = pa.table({column.name: _array(column, events) for column in known})
-            self._connection.register("batch", table)
-            self._connection.execute(f"INSERT INTO {source} SELECT * FROM batch")  # noqa: S608 - one of two names
-            self._connection.unregister("batch")
-        if self._progress:
-            self._progress(self.loaded.total)
-
-
-def _array(column: Column, events: list[Event]) -> Any:
-    values = [column.value(event) for event in events]
-    try:
-        return pa.array(values, _ARROW[column.type])
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        # one odd value among thousands: the others keep theirs
-        return pa.array([_fitting(column, value) for value in values], _ARROW[column.type])
-
-
-def _fitting(column: Column, value: Any) -> Any:
-    try:
-        pa.array([value], _ARROW[column.type])
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return str(value) if column.type == "VARCHAR" else None
-    return value
+    def _insert(self, source: str, table: object) -> None:
+        # an empty text is an absent one, and takes no room
+        values = ", ".join(
+            f"NULLIF(\"{column.name}\", '')" if column.type == "VARCHAR" else f'"{column.name}"'
+            for column in self._columns[source]
+        )
+        self._connection.register("batch", table)
+        self._connection.execute(f"INSERT INTO {source} SELECT {values} FROM batch")  # noqa: S608 - names of the schema
+        self._connection.unregister("batch")

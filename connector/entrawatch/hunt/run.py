@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Callable, Optional
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 import duckdb
 
@@ -15,9 +19,10 @@ from entrawatch.dialects.sql import Sql
 from entrawatch.hunt.columns import columns
 from entrawatch.hunt.findings import Finding, findings
 from entrawatch.hunt.load import Loaded, Loader
+from entrawatch.reading import files_in, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from entrawatch.reading import Item
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from entrawatch.rules.rule import Baseline, Rule
 
 SOURCES = ("signin", "audit")
+#: reading processes: beyond them this one, which fills the database, is what one waits for
+_MOST = 8
 
 
 @dataclass(frozen=True)
@@ -58,23 +65,71 @@ def hunt(
     :param until: only findings that begin before it.
     :param progress: called with the number of records read so far.
     """
-    connection = duckdb.connect()
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
+    return _hunt(catalogue, lambda loader: loader.load(items), since, until, progress)
+
+
+def hunt_files(
+    catalogue: Catalogue,
+    paths: Sequence[Union[str, Path]],
+    *,
+    since: Optional[datetime] = None,
+    until: Optional[datetime] = None,
+    progress: Optional[Callable[[int], None]] = None,
+    processes: int = 0,
+) -> Hunt:
+    """The same over files, folders, and `-` for standard input; large files are read by several processes.
+
+    :param processes: how many there may be; 0 is one a processor, 1 is this one alone.
+    """
+    if "-" in map(str, paths):
+        return hunt(catalogue, read(paths), since=since, until=until, progress=progress)
+    files = [file for path in paths for file in files_in(Path(path)) or [Path(path)]]
+    many = processes or _processors()
+    return _hunt(catalogue, lambda loader: loader.load_files(files, many), since, until, progress)
+
+
+def _processors() -> int:
+    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return min(len(mine), _MOST)
+
+
+def _hunt(
+    catalogue: Catalogue,
+    load: Callable[[Loader], Loaded],
+    since: Optional[datetime],
+    until: Optional[datetime],
+    progress: Optional[Callable[[int], None]],
+) -> Hunt:
+    with _database() as connection:
         described = {
             source: columns(source, catalogue.rules.values(), catalogue.baselines.values()) for source in SOURCES
         }
         begun = time.perf_counter()
-        loaded = Loader(connection, described, progress).load(items)
+        loaded = load(Loader(connection, described, progress))
         seconds = {"loading": time.perf_counter() - begun}
         found, refused = _run(catalogue, connection, seconds)
         first = _first(connection)
-    finally:
-        connection.close()
     wanted = [one for one in found if (not since or one.end >= since) and (not until or one.start < until)]
     wanted.sort(key=lambda one: (-one.severity, one.start, one.rule.slug))
     notes = tuple(unlearnt(catalogue, wanted, first))
     return Hunt(tuple(wanted), loaded, tuple(catalogue.rules), refused, seconds, notes)
+
+
+@contextmanager
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database in memory; what does not fit goes to a folder of its own, which only we may read.
+
+    Some of the machine's memory stays for the processes that read, and for others.
+    """
+    with TemporaryDirectory(prefix="entrawatch-hunt-") as folder:
+        connection = duckdb.connect(config={"temp_directory": folder})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET memory_limit = '60%'")
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
+        finally:
+            connection.close()
 
 
 def _first(connection: duckdb.DuckDBPyConnection) -> dict[str, Optional[datetime]]:

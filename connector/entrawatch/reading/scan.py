@@ -53,7 +53,7 @@ def records(text: Text) -> Iterator[Item]:
     while _forward(text, _BETWEEN):
         quick = _whole_line(text)
         if quick is not None:
-            yield from _records_of(quick, text.where())
+            yield from records_of(quick, text.where())
             text.take_line()
         else:
             yield from _tried(text, 0)
@@ -126,7 +126,7 @@ def _value(text: Text, depth: int) -> Iterator[Item]:
         _end_of_page(text)
     elif first == "{":
         start = text.where()
-        yield from _records_of(_decode(text), start)
+        yield from records_of(_decode(text), start)
     else:
         raise _Damaged("is no JSON object; a record begins with {")
 
@@ -199,7 +199,7 @@ def _read_on(text: Text, error: json.JSONDecodeError) -> None:
         raise _Damaged(reason, cut=True)
 
 
-def _records_of(value: Any, where: Where) -> Iterator[Item]:
+def records_of(value: Any, where: Where) -> Iterator[Item]:
     """The records in one decoded value: itself, or those of the page or the query's answer that it is."""
     if not isinstance(value, dict):
         yield Bad(where, "is no JSON object", str(value)[:_EXCERPT])
@@ -211,4 +211,4 @@ def _records_of(value: Any, where: Where) -> Iterator[Item]:
         yield Found(where, value)
         return
     for member in members:
-        yield from _records_of(member, where) if isinstance(member, dict) else [Bad(where, "is no JSON object")]
+        yield from records_of(member, where) if isinstance(member, dict) else [Bad(where, "is no JSON object")]
