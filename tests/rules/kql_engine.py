@@ -75,8 +75,7 @@ def _schema() -> Any:
 
 
 def moments(query: ir.Query, rows: list[Row]) -> list[datetime]:
-    """When to run: behind every record, at the last run that sees it, and, of short windows, at the first that does
-    not."""
+    """When to run: behind every record, at the last run that sees the first or the last one, and when none is seen."""
     times = sorted({one.time for one in rows})
     if not times:
         return []
@@ -85,8 +84,9 @@ def moments(query: ir.Query, rows: list[Row]) -> list[datetime]:
             return [times[-1] + LATE]
         return sorted({ceiling(time, HOUR) + late for time in times for late in (timedelta(0), PERIOD - HOUR)})
     length = query.within if isinstance(query, ir.FollowedQuery) else query.length
-    turns = [timedelta(0), length - query.every, *([length] if length <= HOUR else [])]
-    ends = {ceiling(time, query.every) + turn for time in times for turn in turns}
+    ends = {ceiling(time, query.every) for time in times}
+    ends |= {ceiling(time, query.every) + length - query.every for time in (times[0], times[-1])}
+    ends.add(max(ends) + query.every)
     return sorted(end + LATE for end in ends)
 
 

@@ -133,7 +133,7 @@ def holding(source: str, wheres: Sequence[ir.Predicate], fields: Iterable[ir.Fie
     fields = list(fields)
     for ref in fields:
         if all(native(table, ref, source) is None for table in TABLES[source]):
-            raise Unsupported(ref, f"{' and '.join(TABLES[source][:1])} has no column for {ref.name}")
+            raise Unsupported(ref, f"no table of the {source} source has a column for {ref.name}")
     for table in TABLES[source]:
         absent = frozenset(ref.name for ref in fields if native(table, ref, source) is None)
         if any(_outcome(where, absent) is not False for where in wheres):
