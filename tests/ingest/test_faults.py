@@ -95,6 +95,20 @@ def test_an_outage_skips_nothing_however_long(tmp_path: Path) -> None:
     assert rig.sink.gaps() == []
 
 
+def test_an_outage_halves_nothing(tmp_path: Path) -> None:
+    """Halving is for a range that is too much; where nothing is answered it only takes long."""
+    rig = Rig(tmp_path, config=tenant(start=NOON - timedelta(hours=6)))
+    rig.source.fault = lambda *_: TransientError("down")
+    assert rig.run(once=True).exit_code == 3
+    assert rig.counts.counts["windows_bisected", ""] == 0
+    assert rig.clock.now() - NOON < timedelta(minutes=15)
+    rig.source.fault = lambda stream, window, page: (
+        TransientError("too much") if window.end - window.start > timedelta(minutes=7) else None
+    )
+    assert rig.run(once=True).exit_code == 0
+    assert rig.counts.counts["windows_bisected", ""] > 0
+
+
 def test_a_second_that_always_fails_is_a_gap_and_the_rest_is_not(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     ten_records(rig)

@@ -3,7 +3,8 @@
 What the source's errors lead to:
 
 =====================  ==============================================================================================
-TransientError         the window again after a growing pause; after `read_tries` it is bisected
+TransientError         the window again after a growing pause; after `read_tries` it is bisected, if the source
+                       answers for other seconds nearby; else it is an outage
 ThrottledError         the same, after the pause the source asked for
 ReadAgainError         the window again from its start, bounded like the above; the repeats are dropped as seen
 WindowTooLargeError    bisected at once
@@ -24,16 +25,8 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Callable, Optional
 
-from entrawatch.errors import (
-    AuthError,
-    DegradedError,
-    SinkError,
-    SinkRefusedError,
-    SourceError,
-    ThrottledError,
-    UnreachableRangeError,
-    WindowTooLargeError,
-)
+from entrawatch import errors
+from entrawatch.errors import AuthError, DegradedError, SinkError, SourceError, ThrottledError, UnreachableRangeError
 from entrawatch.ingest.delivery import Delivery
 from entrawatch.ingest.gaps import gap
 from entrawatch.ingest.keys import at, prepare, seconds, window
@@ -90,7 +83,7 @@ class Group:
             if feed in self._feeds:
                 self._feeds.remove(feed)
                 self.fallen.append((feed, error))
-            if isinstance(error, SinkRefusedError):
+            if isinstance(error, errors.SinkRefusedError):
                 feed.outlet.refused = str(error)
 
     def finish(self, span: Span, served: Sequence[Feed]) -> None:
@@ -141,12 +134,15 @@ class Reader:
             except SourceError as error:
                 self._note(error)
                 last = error
-            if isinstance(last, WindowTooLargeError) and not least:
+            if isinstance(last, errors.WindowTooLargeError) and not least:
                 break
             if failures < tries:
                 self._wait(failures, last)
         if least:
             return self._stubborn(span, last)
+        if isinstance(last, errors.TransientError) and not self._answers(span):
+            # halving helps where a range is too much for the source, not where it answers nothing at all
+            raise Outage(str(last)) from last
         return self._bisect(span)
 
     def _walk(self, span: Span) -> None:
