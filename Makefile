@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What the product needs, and beside it what its tests need.
+# What the product needs; beside it what checking its text needs; beside that what running its tests needs.
 APP := $(VENV)/.installed
+LINT := $(VENV)/.installed-for-lint
 DEV := $(VENV)/.installed-for-tests
 # The rooms that Splunk loads, tested on the interpreters Splunk ships.
 RUNTIME_TESTS := tests/test_imports.py tests/config tests/schema tests/graph tests/normalize tests/ingest tests/sinks/test_modular_input.py
@@ -15,9 +16,12 @@ $(APP): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
 
-$(DEV): $(APP) tests/install_system_packages.sh tests/install_engines.sh
-	tests/install_system_packages.sh
+$(LINT): $(APP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(DEV): $(LINT) tests/install_system_packages.sh tests/install_engines.sh
+	tests/install_system_packages.sh
 	tests/install_engines.sh $(BIN)/python
 	touch $@
 
@@ -28,7 +32,7 @@ test: $(DEV)  ## every test, then the runtime rooms on Splunk's interpreters
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 	$(MAKE) py39 py313
 
-lint: $(DEV)
+lint: $(LINT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check connector tests benchmarks
 	$(BIN)/mypy
