@@ -7,7 +7,7 @@ from typing import Any
 
 import eql as vendor
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from entrawatch.dialects.base import Compiled, Refusal
 from entrawatch.dialects.eql import Eql
@@ -87,7 +87,7 @@ def differs(where: ir.Predicate, made: list[dict[str, Any]]) -> bool:
     return isinstance(query, Compiled) and keys(query, case_rows) != wanted(rule, case_rows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(predicates(), records)
 def test_a_random_predicate_means_what_the_judge_says(where: ir.Predicate, made: list[Any]) -> None:
     assert not differs(where, made)

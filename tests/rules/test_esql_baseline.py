@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from entrawatch.dialects.base import Compiled, Unsupported
 from entrawatch.dialects.esql import Esql
@@ -101,7 +101,7 @@ def _passes(kind: str, asked: dict[str, Any], value: Any) -> bool:
     return bool(value == asked["value"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(predicates(), records)
 def test_a_query_means_what_the_judge_says(where: ir.Predicate, made: list[Any]) -> None:
     case_rows = rows([("interactive", {**one, "id": f"r{place}"}) for place, one in enumerate(made)])
