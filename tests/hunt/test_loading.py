@@ -102,6 +102,31 @@ def test_an_odd_sign_in_is_left_to_the_normaliser_or_said_alike(
         assert [None if value == "" else value for value in row] == said(whole)
 
 
+SPELLINGS = [
+    (("appDisplayName",), "AppDisplayName"), (("appDisplayName",), "app_display_name"), (("status",), "Status"),
+    (("createdDateTime",), "created_at"), (("ipAddress",), "IpAddress"), (("deviceDetail",), "device_detail"),
+    (("status", "errorCode"), "ErrorCode"), (("status", "errorCode"), "error_code"), (("location", "city"), "City"),
+    (("location",), "Location"), (("userAgent",), "UserAgent"), (("id",), "Id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "spelling"), SPELLINGS)
+@pytest.mark.parametrize("kept", [False, True])
+def test_another_spelling_of_a_key_is_left_to_the_normaliser(path: Any, spelling: str, kept: Any) -> None:
+    for _, base in SIGN_INS[::7]:
+        record = copy.deepcopy(base)
+        inner = record if len(path) == 1 else record[path[0]]
+        if not inner or path[-1] not in inner:
+            continue
+        inner[spelling] = inner[path[-1]]
+        if kept:
+            inner[path[-1]] = None
+        else:
+            del inner[path[-1]]
+        row = USUAL.row(record)
+        assert row is None or [None if value == "" else value for value in row] == said(record)
+
+
 def test_columns_that_only_the_normaliser_knows_have_no_short_way() -> None:
     rules = [rule for rule in CATALOGUE.rules.values() if rule.source == "audit"]
     with pytest.raises(LookupError):

@@ -33,7 +33,7 @@ _PLACED = {"source.geo.city_name", "source.geo.country_iso_code", "user_agent.or
 #: read for every row, before the columns
 _ALWAYS = ("id", "createdDateTime", "ipAddress")
 _MADE = {"id": 0, "event.id": 0, "@timestamp": 1, "ipAddress": 2}
-#: lists of keys remembered
+#: lists of keys, and of types, remembered
 _KEPT = 4096
 
 
@@ -56,31 +56,42 @@ class _Object:
         self.kinds = tuple(kind for _, kind, _ in fields)
         self._known = frozenset((*self.names, *objects))
         self._alike = {_bare(name) for name in self._known} | {_bare(ecs) for _, _, ecs in fields}
-        self._usual: dict[tuple[str, ...], bool] = {}
-
-    def usual(self, keys: tuple[str, ...]) -> bool:
-        """Whether no key is another spelling of one that is read."""
-        known = self._usual.get(keys)
-        if known is None:
-            if len(self._usual) >= _KEPT:
-                self._usual.clear()
-            known = not any(key not in self._known and _bare(key) in self._alike for key in keys)
-            self._usual[keys] = known
-        return known
+        self._numbers = tuple(place for place, kind in enumerate(self.kinds) if kind is int)
+        #: lists of keys, and of their values' types, that were found to be usual
+        self._usual: set[tuple[str, ...]] = set()
+        self._right: set[tuple[type, ...]] = set()
 
     def values(self, record: Record) -> Optional[list[Any]]:
         """The values; None where the object is not usual."""
-        if not self.usual((*record,)):
+        keys = (*record,)
+        if keys not in self._usual and not _learn(self._usual, keys, self._is_usual):
             return None
-        values = [*map(record.get, self.names)]
-        for value, kind in zip(values, self.kinds):
-            if value is not None and (type(value) is not kind or (type(value) is int and not _fits(value))):
+        values: list[Any] = [*map(record.get, self.names)]
+        types = (*map(type, values),)
+        if types not in self._right and not _learn(self._right, types, self._is_right):
+            return None
+        for place in self._numbers:
+            value = values[place]
+            if value is not None and not -_LONG <= value < _LONG:
                 return None
         return values
 
+    def _is_usual(self, keys: tuple[str, ...]) -> bool:
+        """Whether no key is another spelling of one that is read."""
+        return not any(key not in self._known and _bare(key) in self._alike for key in keys)
 
-def _fits(value: int) -> bool:
-    return -_LONG <= value < _LONG
+    def _is_right(self, types: tuple[type, ...]) -> bool:
+        return all(found in {kind, type(None)} for found, kind in zip(types, self.kinds))
+
+
+def _learn(known: set[Any], one: Any, test: Callable[[Any], bool]) -> bool:
+    """Whether the test holds; then it is remembered."""
+    if not test(one):
+        return False
+    if len(known) >= _KEPT:
+        known.clear()
+    known.add(one)
+    return True
 
 
 class UsualSignIns:
