@@ -102,6 +102,16 @@ def test_an_odd_sign_in_is_left_to_the_normaliser_or_said_alike(
         assert [None if value == "" else value for value in row] == said(whole)
 
 
+@pytest.mark.parametrize("key", ["id", "createdDateTime", "ipAddress", "status", "location", "userPrincipalName"])
+@pytest.mark.parametrize("value", ["", None, 2**63, "x"])
+def test_what_the_envelope_knows_better_is_left_to_the_normaliser(key: str, value: Any) -> None:
+    record = {**SIGN_INS[0][1], "autonomousSystemNumber": value, key: value}
+    around = {"category": "SignInLogs", "callerIpAddress": "192.0.2.99", "time": "2026-02-02T02:02:02Z"}
+    for whole in (record, {"properties": record, **around}):
+        row = USUAL.row(whole)
+        assert row is None or [one if one != "" else None for one in row] == said(whole)
+
+
 SPELLINGS = [
     (("appDisplayName",), "AppDisplayName"), (("appDisplayName",), "app_display_name"), (("status",), "Status"),
     (("createdDateTime",), "created_at"), (("ipAddress",), "IpAddress"), (("deviceDetail",), "device_detail"),
