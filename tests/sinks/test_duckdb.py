@@ -135,6 +135,15 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_text().startswith("this is something else")
 
 
+def test_an_empty_file_left_by_a_kill_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "events.duckdb"
+    path.touch()
+    sink = sink_for(path)
+    assert sink.write([event(1)]).stored == 1
+    sink.close()
+    assert ask(path, "SELECT count(*) FROM signin") == [(1,)]
+
+
 def test_a_batch_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second family's insert fails, after the first one's rows went in."""
     path = tmp_path / "events.duckdb"

@@ -48,13 +48,12 @@ def collection(graph_url: str, stream: Stream, options: dict[str, str]) -> str:
 def belonging(values: list[Any], stream: Stream, window: Window) -> list[Record]:
     """The records of a page whose time lies in [start, end), to the seventh digit; those without a readable time too.
 
-    What is no JSON object is no record and is left out.
+    What is no JSON object is given too: the loop keeps it among the dead letters.
     """
     start, end, field, ticks = times.of(window.start), times.of(window.end), stream.time_field, times.ticks
     kept = []
     for record in values:
-        if isinstance(record, dict):
-            moment = ticks(record.get(field))
-            if moment is None or start <= moment < end:
-                kept.append(record)
+        moment = ticks(record.get(field)) if isinstance(record, dict) else None
+        if moment is None or start <= moment < end:
+            kept.append(record)
     return kept

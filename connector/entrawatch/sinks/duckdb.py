@@ -165,6 +165,8 @@ class DuckdbSink:
             if self._memory:
                 config["memory_limit"] = f"{self._memory}B"
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            if self._path.is_file() and not self._path.stat().st_size:
+                self._path.unlink()  # killed before the first byte: it holds nothing, and DuckDB refuses it for ever
             self._connection = self._duckdb.connect(str(self._path), config=config)
             self._close_to_others()
             for family in FAMILIES:

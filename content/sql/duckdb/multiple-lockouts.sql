@@ -1,0 +1,44 @@
+-- 52f6b2cf-97a1-4a0f-9a86-52f1b2a7d104 multiple-lockouts: Several accounts locked out from one address
+WITH parameters AS (
+  SELECT
+    5 AS "users"
+), hits AS (
+  SELECT
+    signin.*,
+    TO_TIMESTAMP((
+      FLOOR(EPOCH("@timestamp") / 300) + 1 + step
+    ) * 300) AS window_end
+  FROM signin
+  CROSS JOIN GENERATE_SERIES(0, 11) AS steps(step)
+  WHERE
+    "status.errorCode" = 50053
+    AND "ipAddress" <> ''
+    AND "appDisplayName" <> ''
+    AND "userAgent" <> ''
+)
+SELECT
+  MIN("ipAddress") AS "ipAddress",
+  MIN("appDisplayName") AS "appDisplayName",
+  MIN("userAgent") AS "userAgent",
+  MIN("window_end" - INTERVAL '3600' SECOND) AS window_start,
+  MAX("window_end") AS window_end,
+  'high' AS level,
+  COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) AS "distinct userPrincipalName",
+  COUNT(DISTINCT "event.id") AS events,
+  ARRAY_AGG(DISTINCT "event.id") AS event_ids,
+  ARRAY_AGG(DISTINCT "status.failureReason") AS "status.failureReason",
+  ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
+  ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",
+  ARRAY_AGG(DISTINCT "autonomousSystemNumber") AS "autonomousSystemNumber"
+FROM hits
+GROUP BY
+  LOWER("ipAddress"),
+  LOWER("appDisplayName"),
+  LOWER("userAgent"),
+  "window_end"
+HAVING
+  COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) >= (
+    SELECT
+      "users"
+    FROM parameters
+  )

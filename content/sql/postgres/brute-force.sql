@@ -1,0 +1,53 @@
+-- 3f0e5b0a-6c1f-4b0e-9a3e-52f1b2a7d101 brute-force: Brute force against one Entra ID account
+WITH parameters AS (
+  SELECT
+    5 AS "attempts"
+), hits AS (
+  SELECT
+    signin.*,
+    TO_TIMESTAMP(
+      (
+        FLOOR(CAST(DATE_PART('epoch', "@timestamp") AS DOUBLE PRECISION) / 300) + 1 + step
+      ) * 300
+    ) AS window_end
+  FROM signin
+  CROSS JOIN GENERATE_SERIES(0, 11) AS steps(step)
+  WHERE
+    "status.errorCode" = 50126
+    AND "userPrincipalName" <> ''
+    AND "ipAddress" <> ''
+    AND "appDisplayName" <> ''
+    AND "userAgent" <> ''
+)
+SELECT
+  MIN("userPrincipalName") AS "userPrincipalName",
+  MIN("ipAddress") AS "ipAddress",
+  MIN("appDisplayName") AS "appDisplayName",
+  MIN("userAgent") AS "userAgent",
+  MIN("window_end" - INTERVAL '3600 SECOND') AS window_start,
+  MAX("window_end") AS window_end,
+  CASE
+    WHEN MAX(CASE WHEN LOWER("userAgent") = 'bav2ropc' THEN 1 ELSE 0 END) = 1
+    THEN 'high'
+    ELSE 'medium'
+  END AS level,
+  COUNT(DISTINCT "event.id") AS "attempts",
+  COUNT(DISTINCT "event.id") AS events,
+  ARRAY_AGG(DISTINCT "event.id") AS event_ids,
+  ARRAY_AGG(DISTINCT "status.failureReason") AS "status.failureReason",
+  ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
+  ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",
+  ARRAY_AGG(DISTINCT "location.city") AS "location.city"
+FROM hits
+GROUP BY
+  LOWER("userPrincipalName"),
+  LOWER("ipAddress"),
+  LOWER("appDisplayName"),
+  LOWER("userAgent"),
+  "window_end"
+HAVING
+  COUNT(DISTINCT "event.id") >= (
+    SELECT
+      "attempts"
+    FROM parameters
+  )

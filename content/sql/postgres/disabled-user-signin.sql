@@ -1,0 +1,45 @@
+-- 0e6d2b60-2c70-49a3-8d3c-52f1b2a7d106 disabled-user-signin: Sign-in attempt to a disabled account
+WITH parameters AS (
+  SELECT
+    1 AS "attempts"
+), hits AS (
+  SELECT
+    signin.*,
+    TO_TIMESTAMP(
+      (
+        FLOOR(CAST(DATE_PART('epoch', "@timestamp") AS DOUBLE PRECISION) / 900) + 1 + step
+      ) * 900
+    ) AS window_end
+  FROM signin
+  CROSS JOIN GENERATE_SERIES(0, 3) AS steps(step)
+  WHERE
+    "status.errorCode" = 50057
+    AND "ipAddress" <> ''
+    AND "appDisplayName" <> ''
+    AND "userAgent" <> ''
+)
+SELECT
+  MIN("ipAddress") AS "ipAddress",
+  MIN("appDisplayName") AS "appDisplayName",
+  MIN("userAgent") AS "userAgent",
+  MIN("window_end" - INTERVAL '3600 SECOND') AS window_start,
+  MAX("window_end") AS window_end,
+  'medium' AS level,
+  COUNT(DISTINCT "event.id") AS "attempts",
+  COUNT(DISTINCT "event.id") AS events,
+  ARRAY_AGG(DISTINCT "event.id") AS event_ids,
+  ARRAY_AGG(DISTINCT "userPrincipalName") AS "userPrincipalName",
+  ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
+  ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion"
+FROM hits
+GROUP BY
+  LOWER("ipAddress"),
+  LOWER("appDisplayName"),
+  LOWER("userAgent"),
+  "window_end"
+HAVING
+  COUNT(DISTINCT "event.id") >= (
+    SELECT
+      "attempts"
+    FROM parameters
+  )
