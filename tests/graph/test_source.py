@@ -217,7 +217,9 @@ def test_a_large_page_is_not_dropped(source: GraphSource, server: Any) -> None:
     assert read(source) == records
 
 
-def test_what_is_no_object_is_given_for_the_dead_letter_and_records_come_unchanged(source: GraphSource, server: Any) -> None:
+def test_what_is_no_object_is_given_for_the_dead_letter_and_records_come_unchanged(
+    source: GraphSource, server: Any
+) -> None:
     raw = '{"value": [null, 3, {"id": "1", "createdDateTime": "AT", "id": "2", "x": {"y": [1.5, "\\ud83d"]}}]}'
     server.otherwise = lambda seen: Answer(200, raw.replace("AT", INSIDE, 1))
     nothing, number, record = read(source)
