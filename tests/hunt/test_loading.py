@@ -102,7 +102,9 @@ def test_an_odd_sign_in_is_left_to_the_normaliser_or_said_alike(
         assert [None if value == "" else value for value in row] == said(whole)
 
 
-@pytest.mark.parametrize("key", ["id", "createdDateTime", "ipAddress", "status", "location", "userPrincipalName"])
+@pytest.mark.parametrize(
+    "key", ["id", "createdDateTime", "ipAddress", "status", "location", "userPrincipalName", "new"]
+)
 @pytest.mark.parametrize("value", ["", None, 2**63, "x"])
 def test_what_the_envelope_knows_better_is_left_to_the_normaliser(key: str, value: Any) -> None:
     record = {**SIGN_INS[0][1], "autonomousSystemNumber": value, key: value}
