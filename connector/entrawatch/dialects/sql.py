@@ -69,10 +69,11 @@ class Sql(Dialect):
             source = "outside"
         end = column("window_end")
         start = exp.Sub(this=end.copy(), expression=_interval(query.length))
-        measured = self._finding(rule, source, start, end, self._measure(query))
         groups = [folded(column(field.name)) for field in query.by]
-        reached = exp.GTE(this=self._measured(query), expression=self.predicates.value(query.measure.at_least))
-        return self._text(rule, tables, measured.group_by(*groups, column("window_end")).having(reached))
+        # first who reached the threshold, then what there is to say of them: most groups stay far below it
+        tables += [("reached", self._reached(query, source)), ("found", _of_reached(query, source))]
+        finding = self._finding(rule, "found", start, end, self._measure(query))
+        return self._text(rule, tables, finding.group_by(*groups, column("window_end")))
 
     def followed(self, rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]:
         first = query.first
@@ -137,6 +138,17 @@ class Sql(Dialect):
             .from_(exp.to_table(rule.source))
             .join(steps, join_type="cross")
             .where(self.predicates.write(query.where), *present)
+        )
+
+    def _reached(self, query: ir.WindowQuery, source: str) -> exp.Select:
+        """The groups, and the windows, in which the threshold was met."""
+        keys = {f"reached_{place}": folded(column(field.name)) for place, field in enumerate(query.by)}
+        end = column("window_end")
+        return (
+            exp.select(*[exp.alias_(key.copy(), name) for name, key in keys.items()], exp.alias_(end, "reached_end"))
+            .from_(exp.to_table(source))
+            .group_by(*keys.values(), end.copy())
+            .having(exp.GTE(this=self._measured(query), expression=self.predicates.value(query.measure.at_least)))
         )
 
     def _following(self, rule: Rule, query: ir.FollowedQuery) -> exp.Select:
@@ -226,6 +238,16 @@ def evidence(rule: Rule) -> list[ir.FieldRef]:
     keys = {key.field.name for key in rule.keys}
     fields = [*rule.shown, *(entity.field for entity in rule.entities)]
     return list({field.name: field for field in fields if field.name not in keys}.values())
+
+
+def _of_reached(query: ir.WindowQuery, source: str) -> exp.Select:
+    """The rows of the groups that met the threshold."""
+    on: list[Expr] = [
+        exp.EQ(this=folded(column(field.name)), expression=exp.column(f"reached_{place}"))
+        for place, field in enumerate(query.by)
+    ]
+    on.append(exp.EQ(this=column("window_end"), expression=exp.column("reached_end")))
+    return exp.select(f"{source}.*").from_(exp.to_table(source)).join("reached", on=all_of(on))
 
 
 def _given(field: ir.FieldRef | None) -> list[ir.FieldRef]:

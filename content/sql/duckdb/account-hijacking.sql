@@ -103,6 +103,26 @@ WITH hits AS (
         AND known_addresses.since < asked.moment
         AND known_addresses.until >= asked.moment
     )
+), reached AS (
+  SELECT
+    LOWER("userPrincipalName") AS reached_0,
+    LOWER("ipAddress") AS reached_1,
+    "window_end" AS reached_end
+  FROM outside
+  GROUP BY
+    LOWER("userPrincipalName"),
+    LOWER("ipAddress"),
+    "window_end"
+  HAVING
+    COUNT(DISTINCT NULLIF(LOWER("activityDisplayName"), '')) >= 5
+), found AS (
+  SELECT
+    outside.*
+  FROM outside
+  JOIN reached
+    ON LOWER("userPrincipalName") = reached_0
+    AND LOWER("ipAddress") = reached_1
+    AND "window_end" = reached_end
 )
 SELECT
   MIN("userPrincipalName") AS "userPrincipalName",
@@ -115,10 +135,8 @@ SELECT
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "activityDisplayName") AS "activityDisplayName",
   ARRAY_AGG(DISTINCT "entra.target.user.name") AS "entra.target.user.name"
-FROM outside
+FROM found
 GROUP BY
   LOWER("userPrincipalName"),
   LOWER("ipAddress"),
   "window_end"
-HAVING
-  COUNT(DISTINCT NULLIF(LOWER("activityDisplayName"), '')) >= 5

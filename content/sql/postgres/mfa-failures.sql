@@ -18,6 +18,36 @@ WITH parameters AS (
     AND "ipAddress" <> ''
     AND "appDisplayName" <> ''
     AND "userAgent" <> ''
+), reached AS (
+  SELECT
+    LOWER("userPrincipalName") AS reached_0,
+    LOWER("ipAddress") AS reached_1,
+    LOWER("appDisplayName") AS reached_2,
+    LOWER("userAgent") AS reached_3,
+    "window_end" AS reached_end
+  FROM hits
+  GROUP BY
+    LOWER("userPrincipalName"),
+    LOWER("ipAddress"),
+    LOWER("appDisplayName"),
+    LOWER("userAgent"),
+    "window_end"
+  HAVING
+    COUNT(DISTINCT "event.id") >= (
+      SELECT
+        "attempts"
+      FROM parameters
+    )
+), found AS (
+  SELECT
+    hits.*
+  FROM hits
+  JOIN reached
+    ON LOWER("userPrincipalName") = reached_0
+    AND LOWER("ipAddress") = reached_1
+    AND LOWER("appDisplayName") = reached_2
+    AND LOWER("userAgent") = reached_3
+    AND "window_end" = reached_end
 )
 SELECT
   MIN("userPrincipalName") AS "userPrincipalName",
@@ -34,16 +64,10 @@ SELECT
   ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",
   ARRAY_AGG(DISTINCT "deviceDetail.displayName") AS "deviceDetail.displayName"
-FROM hits
+FROM found
 GROUP BY
   LOWER("userPrincipalName"),
   LOWER("ipAddress"),
   LOWER("appDisplayName"),
   LOWER("userAgent"),
   "window_end"
-HAVING
-  COUNT(DISTINCT "event.id") >= (
-    SELECT
-      "attempts"
-    FROM parameters
-  )

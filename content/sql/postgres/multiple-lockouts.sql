@@ -17,6 +17,33 @@ WITH parameters AS (
     AND "ipAddress" <> ''
     AND "appDisplayName" <> ''
     AND "userAgent" <> ''
+), reached AS (
+  SELECT
+    LOWER("ipAddress") AS reached_0,
+    LOWER("appDisplayName") AS reached_1,
+    LOWER("userAgent") AS reached_2,
+    "window_end" AS reached_end
+  FROM hits
+  GROUP BY
+    LOWER("ipAddress"),
+    LOWER("appDisplayName"),
+    LOWER("userAgent"),
+    "window_end"
+  HAVING
+    COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) >= (
+      SELECT
+        "users"
+      FROM parameters
+    )
+), found AS (
+  SELECT
+    hits.*
+  FROM hits
+  JOIN reached
+    ON LOWER("ipAddress") = reached_0
+    AND LOWER("appDisplayName") = reached_1
+    AND LOWER("userAgent") = reached_2
+    AND "window_end" = reached_end
 )
 SELECT
   MIN("ipAddress") AS "ipAddress",
@@ -32,15 +59,9 @@ SELECT
   ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",
   ARRAY_AGG(DISTINCT "autonomousSystemNumber") AS "autonomousSystemNumber"
-FROM hits
+FROM found
 GROUP BY
   LOWER("ipAddress"),
   LOWER("appDisplayName"),
   LOWER("userAgent"),
   "window_end"
-HAVING
-  COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) >= (
-    SELECT
-      "users"
-    FROM parameters
-  )
