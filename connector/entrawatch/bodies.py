@@ -39,9 +39,12 @@ def read(response: requests.Response, largest: int, seconds: float, monotonic: C
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """What has arrived, piece by piece; `iter_content` would wait until a whole piece has."""
+    """What has arrived, piece by piece; `iter_content` would wait until a whole piece has.
+
+    urllib3 before version 2 can only do that: there a trickle is noticed once in a kilobyte.
+    """
     raw = response.raw
-    if not (isinstance(raw, HTTPResponse) and hasattr(raw, "read1")):  # urllib3 before 2, or no connection at all
+    if not (isinstance(raw, HTTPResponse) and hasattr(raw, "read1")):
         yield from response.iter_content(1024)
         return
     while part := raw.read1(_CHUNK, decode_content=True):
