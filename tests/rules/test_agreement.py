@@ -37,7 +37,9 @@ def company(seed: int) -> tuple[Any, ...]:
 
 def logs(seed: int, slug: str) -> Records:
     emitted = [one for one in company(seed) if one.stream in {"interactive", "non_interactive", "directory_audits"}]
-    story = [one for one in emitted if one.label and one.label.scenario == slug]
+    groups = {one.label.group for one in emitted if one.label and one.label.scenario == slug}
+    # a story may have evidence of two scenarios: a spray that then succeeds
+    story = [one for one in emitted if one.label and one.label.group in groups]
     everyday = random.Random(seed).sample([one for one in emitted if not one.label], _EVERYDAY)
     # a sign-in that a story's audit event belongs to need not carry the label itself
     ids = {one.record.get("correlationId") for one in story}
