@@ -19,7 +19,7 @@ if [ -z "$python" ] || ! "$python" -c '' 2>/dev/null; then
     exit 0
 fi
 venv=.cache/$name
-if [ setup.cfg -nt "$venv/.installed" ]; then
+if [ setup.cfg -nt "$venv/.installed" ] || [ tests/on_python.sh -nt "$venv/.installed" ]; then
     "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[runtime-test]'
     # The recorder for 3.9 asks for urllib3 1 and works with 2, which is what the product gets there without it.
