@@ -75,7 +75,7 @@ def picture() -> None:
     """The terminal after a demo, as SVG."""
     from rich.console import Console
 
-    from entrawatch.cli import demo, demo_summary
+    from entrawatch.cli import demo, demo_hunt, demo_summary
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "demo-out"
@@ -84,6 +84,7 @@ def picture() -> None:
         console.print("[bold green]$[/] make demo")
         demo_summary.opening(console)
         demo_summary.closing(console, story, out, shown=Path("demo-out"))
+        demo_hunt.hunted(console, out / demo.EVENTS, out / demo_hunt.REPORT, Path("demo-out") / demo_hunt.REPORT)
         demo_summary.next_steps(console, Path("demo-out"))
     drawn = console.export_svg(title="entrawatch demo")
     # the reader's own fonts do: a picture fetches nothing from elsewhere

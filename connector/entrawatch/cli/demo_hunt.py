@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 REPORT = "findings.html"
 
 
-def hunted(console: Console, events: Path, page: Path) -> None:
-    """Hunt through the stored events, show the findings, and write the page; nothing on a Python without pySigma."""
+def hunted(console: Console, events: Path, page: Path, shown: Optional[Path] = None) -> None:
+    """Hunt through the stored events, show the findings, and write the page; nothing on a Python without pySigma.
+
+    :param shown: what to call the page, for the picture in the README.
+    """
     if sys.version_info < (3, 11):
         console.print(
             "\n[bold]the hunt[/] needs Python 3.11 or newer; this is an older one, on which the connector alone runs"
@@ -29,4 +32,5 @@ def hunted(console: Console, events: Path, page: Path) -> None:
     write_report(page, result)
     console.print()
     console.print(findings_table(result))
-    console.print(f"[bold]{page}[/]  the same findings to look at: evidence, what to do, ATT&CK", soft_wrap=True)
+    what = "the same findings to look at: evidence, what to do, ATT&CK"
+    console.print(f"[bold]{shown or page}[/]  {what}", soft_wrap=True)
