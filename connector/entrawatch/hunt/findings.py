@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.dialects.sql import evidence
-from entrawatch.rules import ir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,8 +119,3 @@ def _joined(one: Finding, other: Finding) -> Finding:
         event_ids=ids,
         evidence={name: tuple(sorted({*seen, *other.evidence[name]})) for name, seen in one.evidence.items()},
     )
-
-
-def is_event(rule: Rule) -> bool:
-    """Whether the rule's findings are single events."""
-    return isinstance(rule.query, ir.EventQuery)

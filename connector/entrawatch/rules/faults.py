@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from entrawatch.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an accident
@@ -28,13 +22,3 @@ class Faults:
     def add(self, key: str, text: str) -> None:
         """Note one fault under a dotted key ("" for the whole file)."""
         self.lines.append(f"{self.file}: {key}: {text}" if key else f"{self.file}: {text}")
-
-    def raise_if_any(self) -> None:
-        """:raises ConfigError: there is at least one fault."""
-        if self.lines:
-            raise ConfigError(self.lines)
-
-
-def gathered(per_file: Iterator[Faults]) -> list[str]:
-    """The lines of several files in order."""
-    return [line for faults in per_file for line in faults.lines]
