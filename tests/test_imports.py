@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "rules": BASE,
     "dialects": BASE | {"rules"},
     "packages": BASE | {"rules", "dialects"},
+    "deploy": BASE | {"rules", "dialects", "packages"},
     "hunt": BASE | {"rules", "dialects", "normalize", "reading"},
 }
 #: cli may import all, but only inside functions: a command loads what it uses

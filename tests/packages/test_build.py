@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 from entrawatch.cli.main import main
-from entrawatch.packages.queries import FOLDERS, OWNED, queries, uncovered
+from entrawatch.packages.content import OWNED, content
+from entrawatch.packages.queries import FOLDERS, uncovered
 from entrawatch.packages.tree import drift, write
+from entrawatch.packages.versions import LOCK, Lock, read_lock
 from entrawatch.rules.catalogue import load_catalogue
 
 CONTENT = Path(__file__).parents[2] / "content"
 CATALOGUE = load_catalogue(CONTENT / "catalogue")
-TREE = queries(CATALOGUE)
+RELEASED = read_lock((CONTENT / LOCK).read_text()) if (CONTENT / LOCK).exists() else Lock()
+TREE = content(CATALOGUE, RELEASED)
 
 
 def test_the_committed_content_is_what_the_catalogue_says() -> None:
@@ -21,19 +24,19 @@ def test_the_committed_content_is_what_the_catalogue_says() -> None:
 
 
 def test_every_rule_stands_in_every_language_or_among_the_refusals() -> None:
-    refused = {tuple(line.split("\t")[:2]) for line in TREE["sql/refusals.tsv"].decode().splitlines()[1:]}
+    refused = {tuple(line.split("\t")[:2]) for line in TREE["queries/refusals.tsv"].decode().splitlines()[1:]}
     for folder, ending in FOLDERS.values():
         for slug in CATALOGUE.rules:
-            assert (f"{folder}/{slug}.{ending}" in TREE) != ((folder, slug) in refused), (folder, slug)
+            assert (f"queries/{folder}/{slug}.{ending}" in TREE) != ((folder, slug) in refused), (folder, slug)
     assert uncovered() == set()
 
 
 def test_the_same_rules_give_the_same_bytes() -> None:
-    assert queries(load_catalogue(CONTENT / "catalogue")) == TREE
+    assert content(load_catalogue(CONTENT / "catalogue"), RELEASED) == TREE
 
 
 def test_sentinel_takes_ascii_and_ten_thousand_characters() -> None:
-    queries_ = {path: text for path, text in TREE.items() if path.startswith("sentinel/")}
+    queries_ = {path: text for path, text in TREE.items() if path.startswith("queries/kql/")}
     assert len(queries_) == 16
     for path, text in queries_.items():
         assert text.isascii(), path
@@ -41,7 +44,12 @@ def test_sentinel_takes_ascii_and_ten_thousand_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(path for path in TREE if path.rpartition(".")[2] in {"spl", "esql", "kql", "sql"})
+    "path",
+    sorted(
+        path
+        for path in TREE
+        if path.startswith("queries/") and path.rpartition(".")[2] in {"spl", "esql", "kql", "sql"}
+    ),
 )
 def test_a_query_names_its_rule_and_ends_in_a_newline(path: str) -> None:
     text = TREE[path].decode()
@@ -71,7 +79,7 @@ def test_writing_makes_the_folder_hold_the_tree_and_checking_says_what_does_not(
 def test_the_command_checks_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "catalogue").symlink_to(CONTENT / "catalogue")
     assert main(["build", "--check", "--content", str(tmp_path)]) == 1
-    assert f"{tmp_path}/splunk/searches/brute-force.spl: missing" in capsys.readouterr().out
+    assert f"{tmp_path}/queries/spl/brute-force.spl: missing" in capsys.readouterr().out
     assert main(["build", "--content", str(tmp_path)]) == 0
     assert main(["build", "--check", "--content", str(tmp_path)]) == 0
     assert main(["build", "--content", str(tmp_path / "nowhere")]) == 2

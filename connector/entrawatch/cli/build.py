@@ -11,33 +11,44 @@ if TYPE_CHECKING:
     import argparse
 
 NAME = "build"
-HELP = "Write the rules' queries for every language into content/, or check that they stand there."
+HELP = "Write what the products import, and the rules' queries, into content/; or check that they stand there."
 EXAMPLES = """\
-  entrawatch build                       write content/splunk, content/elastic, content/sentinel and content/sql
+  entrawatch build                       write content/queries, content/splunk, content/elastic and content/sentinel
   entrawatch build --check               exit 1 when a file is not what the rules say; for CI
+  entrawatch build --release             write them, and hold their versions fast in content/versions.json
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and say what differs")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="write nothing; exit 1 and say what differs")
+    how.add_argument(
+        "--release", action="store_true", help="what changes from here on makes new versions (see CONTRIBUTING.md)"
+    )
     parser.add_argument("--content", type=Path, default=Path("content"), metavar="DIR", help="folder (default content)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build or check."""
-    from entrawatch.packages.queries import OWNED, queries
+    """Build, check or release."""
+    from entrawatch.packages.content import OWNED, content, released
     from entrawatch.packages.tree import drift, write
+    from entrawatch.packages.versions import LOCK, Lock, read_lock
     from entrawatch.rules.catalogue import load_catalogue
 
-    folder = arguments.content / "catalogue"
+    folder, lock_file = arguments.content / "catalogue", arguments.content / LOCK
     if not folder.is_dir():
         raise ConfigError([f"--content: {arguments.content} has no catalogue; run it in a checkout"])
-    tree = queries(load_catalogue(folder))
+    catalogue = load_catalogue(folder)
+    lock = read_lock(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else Lock()
+    tree = content(catalogue, lock)
     found = (drift if arguments.check else write)(arguments.content, tree, OWNED)
     for line in found.lines():
         print(f"{arguments.content}/{line}")
     if arguments.check:
         return 1 if found.lines() else 0
     print(f"{len(tree)} files, {len(found.lines())} written or removed")
+    if arguments.release:
+        lock_file.write_bytes(released(catalogue, lock).dump())
+        print(f"{lock_file}: {len(catalogue.rules)} rules held fast")
     return 0

@@ -25,20 +25,18 @@ if TYPE_CHECKING:
 
 #: (dialect, profile) → folder and ending of its files
 FOLDERS = {
-    ("spl", "normalized"): ("splunk/searches", "spl"),
-    ("spl", "azure:monitor:aad"): ("splunk/searches-azure-monitor-aad", "spl"),
-    ("esql", ""): ("elastic/esql", "esql"),
-    ("eql", ""): ("elastic/eql", "eql"),
-    ("kql", ""): ("sentinel/kql", "kql"),
-    ("sql", "duckdb"): ("sql/duckdb", "sql"),
-    ("sql", "postgres"): ("sql/postgres", "sql"),
+    ("spl", "normalized"): ("spl", "spl"),
+    ("spl", "azure:monitor:aad"): ("spl-azure-monitor-aad", "spl"),
+    ("esql", ""): ("esql", "esql"),
+    ("eql", ""): ("eql", "eql"),
+    ("kql", ""): ("kql", "kql"),
+    ("sql", "duckdb"): ("duckdb", "sql"),
+    ("sql", "postgres"): ("postgres", "sql"),
 }
-#: folders below content/ that hold nothing that a person wrote
-OWNED = ("splunk", "elastic", "sentinel", "sql")
 
 
 def queries(catalogue: Catalogue) -> Tree:
-    """Path below content/ → bytes: every text, every refusal with its reason, and what the texts lean on."""
+    """Path below content/queries/ → bytes: every text, every refusal with its reason, and what the texts lean on."""
     tree: Tree = {}
     refusals: list[str] = []
     for (name, profile), (folder, ending) in FOLDERS.items():
@@ -49,7 +47,7 @@ def queries(catalogue: Catalogue) -> Tree:
                 refusals.append(f"{folder}\t{slug}\t{answer.node}\t{answer.why}\n")
             else:
                 tree[f"{folder}/{slug}.{ending}"] = answer.text.encode()
-    tree["sql/refusals.tsv"] = ("folder\trule\tnode\twhy\n" + "".join(sorted(refusals))).encode()
+    tree["refusals.tsv"] = ("folder\trule\tnode\twhy\n" + "".join(sorted(refusals))).encode()
     return {**tree, **_splunk(catalogue), **_elastic(catalogue)}
 
 
@@ -62,7 +60,7 @@ def _splunk(catalogue: Catalogue) -> Tree:
         tree[f"{folder}/macros.json"] = _json(macros(rules, profile))
         for name, baseline in catalogue.baselines.items():
             tree[f"{folder}/baseline-{name}.spl"] = made.baseline_search(baseline).encode()
-    tree["splunk/schedules.json"] = _json({rule.slug: _schedule(rule) for rule in rules})
+    tree["spl/schedules.json"] = _json({rule.slug: _schedule(rule) for rule in rules})
     return tree
 
 
@@ -77,7 +75,7 @@ def _schedule(rule: Rule) -> dict[str, Any]:
 
 def _elastic(catalogue: Catalogue) -> Tree:
     return {
-        f"elastic/baselines/{kind}/{name}.json": _json(body)
+        f"esql/baselines/{kind}/{name}.json": _json(body)
         for baseline in catalogue.baselines.values()
         for kind, made in (("indices", indices(baseline)), ("transforms", transforms(baseline)))
         for name, body in made.items()
