@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from entrawatch.cli import logs
+from entrawatch import redaction
 from entrawatch.cli.emulate import config_of
 from entrawatch.cli.main import main
 from entrawatch.emulator.server import Emulator
@@ -45,10 +45,10 @@ def _quiet_logs() -> Iterator[None]:
     """What one test hides and where it logs is no concern of the next."""
     import logging
 
-    known, handlers, level = set(logs._known), list(logging.root.handlers), logging.root.level
+    known, handlers, level = set(redaction._known), list(logging.root.handlers), logging.root.level
     yield
-    logs._known.clear()
-    logs._known.update(known)
+    redaction._known.clear()
+    redaction._known.update(known)
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from entrawatch import redaction
 from entrawatch.cli import logs
 from entrawatch.cli.metrics import METRICS
 from entrawatch.cli.progress import bars
@@ -129,18 +130,18 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJncmFwaCJ9.c2lnbmF0dXJl"
     ],
 )  # fmt: skip
 def test_no_secret_comes_through_a_log_line(form: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    logs.hide([SECRET])
+    redaction.hide([SECRET])
     logs.setup(form, "info")
     logging.getLogger("x").error("%s", message, exc_info=ValueError(message))
     err = capsys.readouterr().err
-    assert logs.HIDDEN in err
+    assert redaction.HIDDEN in err
     for secret in (SECRET, json.dumps(SECRET)[1:-1], JWT, "abc.def", "11112222", "sssss", "c2VjcmV0"):
         assert secret not in err
 
 
 def test_ordinary_lines_are_left_alone() -> None:
     line = "contoso/interactive: the window 10:00 .. 11:00 of https://graph.microsoft.com is read in halves"
-    assert logs.redact(line) == line
+    assert redaction.redact(line) == line
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -35,8 +35,8 @@ def load_config(path: Path) -> Config:
 
     :raises ConfigError: all that is wrong with it.
     """
-    from entrawatch.cli.logs import hide
     from entrawatch.config.load import load
+    from entrawatch.redaction import hide
 
     config = load(path, sink_tables())
     hide(secrets_in(config))
@@ -139,8 +139,7 @@ def _normaliser(outcomes: Optional[Path]) -> Callable[..., Event]:
 
 def told(outcome: Outcome, say: Callable[[str], None]) -> int:
     """Say what did not work, a line each; the exit code."""
-    from entrawatch.cli.console import clean
-    from entrawatch.cli.logs import redact
+    from entrawatch.redaction import clean, redact
 
     failed = {name: why for name, why in outcome.failed.items() if name not in outcome.degraded}
     refused = {f"sink {name}": why for name, why in outcome.refused.items()}

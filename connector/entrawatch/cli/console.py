@@ -31,8 +31,3 @@ def say(line: str) -> None:
 def number(value: float) -> str:
     """1234567 as 1,234,567."""
     return f"{value:,.0f}"
-
-
-def clean(text: str) -> str:
-    """A text from outside, safe to show on a terminal: control characters cannot move the cursor or forge lines."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

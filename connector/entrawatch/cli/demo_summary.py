@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional
 
-from entrawatch.cli.console import clean, number
+from entrawatch.cli.console import number
 from entrawatch.cli.demo import DATABASE, EVENTS, SPEED
 from entrawatch.cli.tally import stream_table
+from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
     from pathlib import Path

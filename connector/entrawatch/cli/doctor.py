@@ -134,8 +134,7 @@ def _tenant(tenant: TenantConfig) -> Iterator[Line]:
 
 
 def _shown(line: Line) -> Line:
-    from entrawatch.cli.console import clean
-    from entrawatch.cli.logs import redact
+    from entrawatch.redaction import clean, redact
 
     return Line(*(clean(redact(" ".join(text.split()))) for text in line))
 

@@ -128,7 +128,7 @@ def stream_names(text: Optional[str]) -> tuple[str, ...]:
 
     :raises ConfigError: one is unknown.
     """
-    from entrawatch.config.nodes import near
+    from entrawatch.config.words import near
     from entrawatch.schema.streams import STREAMS
 
     names = tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
@@ -139,10 +139,10 @@ def stream_names(text: Optional[str]) -> tuple[str, ...]:
 
 
 def _tenant(arguments: argparse.Namespace, streams: tuple[str, ...]) -> TenantConfig:
-    from entrawatch.cli.logs import hide
     from entrawatch.config.keys import Key
     from entrawatch.config.model import AuthConfig, GraphConfig, Secret, TenantConfig
     from entrawatch.config.values import READERS, Wrong
+    from entrawatch.redaction import hide
 
     faults = []
     for option, kind in (("tenant_id", "tenant"), ("client_id", "guid")):

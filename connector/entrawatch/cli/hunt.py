@@ -83,7 +83,8 @@ def _moment(text: Optional[str], option: str) -> Optional[datetime]:
 
 
 def _code(result: Hunt, *, fail: bool) -> int:
-    from entrawatch.cli.console import clean, say
+    from entrawatch.cli.console import say
+    from entrawatch.redaction import clean
 
     for line in result.loaded.bad[:5]:
         say(f"entrawatch: not read: {clean(line)}")
@@ -133,7 +134,7 @@ def findings_table(result: Hunt) -> Table:
 
 def _about(finding: Finding) -> str:
     """Whom and what it concerns, in a few words."""
-    from entrawatch.cli.console import clean
+    from entrawatch.redaction import clean
 
     values = list(dict.fromkeys(entity["value"] for entity in finding.entities()))
     shown = values or [str(value) for value in finding.keys.values()]

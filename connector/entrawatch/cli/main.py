@@ -8,8 +8,9 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
-from entrawatch.cli.console import clean, say
+from entrawatch.cli.console import say
 from entrawatch.errors import EntrawatchError
+from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         sys.stdout.flush()
     except BaseException as error:
         if arguments.debug and not isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
-            from entrawatch.cli.logs import traceback_of
+            from entrawatch.redaction import traceback_of
 
             say(traceback_of(error))  # ours and not Python's own, which would show what a library's exception holds
         return _ended(error)
@@ -127,7 +128,7 @@ def _missing(package: str) -> str:
 
 
 def _safe(text: str) -> str:
-    from entrawatch.cli.logs import redact
+    from entrawatch.redaction import redact
 
     return clean(redact(" ".join(text.split())))[:2000]
 

@@ -71,7 +71,8 @@ class Refusals:
 
     def __call__(self, item: Any, reason: str, where: Any) -> None:
         """One line: where, and why."""
-        from entrawatch.cli.console import clean, say
+        from entrawatch.cli.console import say
+        from entrawatch.redaction import clean
 
         say(f"{clean(str(where))}: {clean(reason)}")
         self.count += 1

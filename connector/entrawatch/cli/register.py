@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from entrawatch.cli.console import say
     from entrawatch.config.model import GraphConfig
     from entrawatch.graph import certificate, register_text
+    from entrawatch.redaction import hide
 
     logs.setup("text", "warning", debug=arguments.debug)
     _check(arguments)
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         done = _register(graph, arguments.tenant_id, plan, say)
         if done.secret is not None and handle is not None:
-            logs.hide([done.secret.reveal()])
+            hide([done.secret.reveal()])
             os.ftruncate(handle, 0)
             os.write(handle, done.secret.reveal().encode())
             os.fsync(handle)
@@ -143,8 +144,9 @@ def _register(graph: GraphConfig, tenant_id: str, plan: Plan, show: Any) -> Regi
 
 
 def _tell(arguments: argparse.Namespace, graph: GraphConfig, plan: Plan, done: Registered) -> None:
-    from entrawatch.cli.console import clean, say
+    from entrawatch.cli.console import say
     from entrawatch.graph import register_text
+    from entrawatch.redaction import clean
 
     say(f"{'made' if done.created else 'found'} the application {clean(plan.name)} ({done.app_id})")
     for note in done.notes:

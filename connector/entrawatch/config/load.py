@@ -17,8 +17,9 @@ from entrawatch.config.model import (
     SinkConfig,
     TenantConfig,
 )
-from entrawatch.config.nodes import Faults, Item, mapping, near, parse, sequence
+from entrawatch.config.nodes import Faults, Item, mapping, parse, sequence
 from entrawatch.config.sections import FAULTY, Reader, Values, spelled
+from entrawatch.config.words import near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 
@@ -11,7 +10,6 @@ import yaml
 from entrawatch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -69,13 +67,6 @@ class Faults:
         """
         if self.lines:
             raise ConfigError([text for _, text in sorted(self.lines, key=lambda fault: fault[0])])
-
-
-def near(word: str, words: Iterable[str]) -> str:
-    """What to do about an unknown word: the nearest known one, or all of them."""
-    known = list(words)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
 
 
 def parse(path: Path, faults: Faults) -> Item:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.config import secrets
-from entrawatch.config.nodes import Faults, Item, mapping, near, sequence
+from entrawatch.config.nodes import Faults, Item, mapping, sequence
 from entrawatch.config.values import READERS, Wrong, duration, moment
+from entrawatch.config.words import near
 from entrawatch.schema.streams import STREAMS
 
 if TYPE_CHECKING:
