@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "normalize": BASE,
     "sinks": BASE | {"config"},
     "ingest": BASE | {"config", "graph", "normalize", "sinks"},
+    "splunk": BASE | {"config", "graph", "ingest", "normalize", "sinks"},
     "emulator": BASE,
     "rules": BASE,
     "dialects": BASE | {"rules"},
