@@ -161,6 +161,7 @@ class Sql(Dialect):
         on.append(exp.LTE(this=column(TIME), expression=latest))
         for field in _given(query.among):
             on.append(exp.ArrayContains(this=exp.column("tried"), expression=folded(column(field.name))))
+            on.append(given(column(field.name)))
         return (
             exp.select(f"{rule.source}.*")
             .from_(exp.to_table(rule.source))

@@ -41,6 +41,7 @@ WITH parameters AS (
     AND "@timestamp" > last_time
     AND "@timestamp" <= last_time + INTERVAL '86400' SECOND
     AND ARRAY_CONTAINS(tried, LOWER("userPrincipalName"))
+    AND "userPrincipalName" <> ''
   WHERE
     "status.errorCode" = 0
 )

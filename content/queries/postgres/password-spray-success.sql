@@ -49,6 +49,7 @@ WITH parameters AS (
         tried
       ), FALSE)
     END
+    AND "userPrincipalName" <> ''
   WHERE
     "status.errorCode" = 0
 )
