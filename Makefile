@@ -9,7 +9,7 @@ DEV := $(VENV)/.installed-for-tests
 # The rooms that Splunk loads, tested on the interpreters Splunk ships.
 RUNTIME_TESTS := tests/test_imports.py tests/config tests/schema tests/graph tests/normalize tests/ingest tests/sinks/test_modular_input.py
 
-.PHONY: demo test lint build bench py39 py313 test-server fuzz clean
+.PHONY: demo test lint build splunk-app bench py39 py313 test-server fuzz clean
 
 $(APP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,9 +20,10 @@ $(LINT): $(APP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
-$(DEV): $(LINT) tests/install_system_packages.sh tests/install_engines.sh
+$(DEV): $(LINT) tests/install_system_packages.sh tests/install_engines.sh $(wildcard packaging/splunk/*.txt)
 	tests/install_system_packages.sh
 	tests/install_engines.sh $(BIN)/python
+	packaging/splunk/install.sh $(BIN)/python
 	touch $@
 
 demo: $(APP)  ## emulated tenant → HTTPS → normalise → store → summary
@@ -34,13 +35,17 @@ test: $(DEV)  ## every test, then the runtime rooms on Splunk's interpreters
 
 lint: $(LINT)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check connector tests benchmarks
+	$(BIN)/ruff format --check connector tests benchmarks packaging
 	$(BIN)/mypy
 	$(BIN)/entrawatch build --check
 
 build: $(APP)  ## content/ from the catalogue, and the wheel in dist/
 	$(BIN)/entrawatch build
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+splunk-app: $(APP)  ## the Splunk app, in dist/
+	packaging/splunk/install.sh $(BIN)/python
+	$(BIN)/python packaging/splunk/build.py
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks
