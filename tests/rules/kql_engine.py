@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: a run is late by this; what it looks at ends before
 LATE = timedelta(minutes=2, seconds=17)
 HOUR = timedelta(hours=1)
+_MOMENTS = pa.schema([("moment", pa.timestamp("us"))])
 
 
 class Workspace:
@@ -50,16 +51,26 @@ class Workspace:
                 self.connection.execute(f"INSERT INTO {table} SELECT * FROM filled")
 
     def run(self, text: str, now: datetime) -> list[dict[str, Any]]:
-        """The result rows by column."""
-        translated = _translated(text)
-        given = {**translated.parameters, "kqlnow": now.replace(tzinfo=None)} if "$kqlnow" in translated else {}
-        result = self.connection.execute(str(translated), given)
+        """The result rows by column, of a run at this moment."""
+        return self.runs(text, [now])
+
+    def runs(self, text: str, moments: Iterable[datetime]) -> list[dict[str, Any]]:
+        """The result rows of one run for each moment; of a query that does not ask for the time, of one run.
+
+        All runs are one query of DuckDB, with the moment as a column: 3,000 runs take as long as three by themselves.
+        """
+        translated = str(_translated(text))
+        if "$kqlnow" in translated:
+            table = pa.table({"moment": [one.replace(tzinfo=None) for one in moments]}, _MOMENTS)
+            self.connection.register("runs", table)
+            translated = f"SELECT found.* FROM runs, LATERAL ({translated.replace('$kqlnow', 'runs.moment')}) AS found"
+        result = self.connection.execute(translated)
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, values)) for values in result.fetchall()]
 
     def scheduled(self, query: Compiled, rows: Iterable[Row]) -> list[dict[str, Any]]:
-        """The result rows of every run that can find something other than the runs around it."""
-        return [found for now in moments(query.rule.query, list(rows)) for found in self.run(query.text, now)]
+        """The result rows of every run of the schedule that sees one of these rows."""
+        return self.runs(query.text, moments(query.rule.query, list(rows)))
 
 
 @cache
@@ -75,7 +86,7 @@ def _schema() -> Any:
 
 
 def moments(query: ir.Query, rows: list[Row]) -> list[datetime]:
-    """When to run: behind every record, at the last run that sees the first or the last one, and when none is seen."""
+    """When the schedule runs: first where the first row is seen, last where none is seen any more."""
     times = sorted({one.time for one in rows})
     if not times:
         return []
@@ -84,10 +95,8 @@ def moments(query: ir.Query, rows: list[Row]) -> list[datetime]:
             return [times[-1] + LATE]
         return sorted({ceiling(time, HOUR) + late for time in times for late in (timedelta(0), PERIOD - HOUR)})
     length = query.within if isinstance(query, ir.FollowedQuery) else query.length
-    ends = {ceiling(time, query.every) for time in times}
-    ends |= {ceiling(time, query.every) + length - query.every for time in (times[0], times[-1])}
-    ends.add(max(ends) + query.every)
-    return sorted(end + LATE for end in ends)
+    first, last = ceiling(times[0], query.every), ceiling(times[-1], query.every) + length
+    return [first + turn * query.every + LATE for turn in range((last - first) // query.every + 1)]
 
 
 def keys(query: Compiled, results: list[dict[str, Any]]) -> set[tuple[str, ...]]:
