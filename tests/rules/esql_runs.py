@@ -9,7 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.dialects import esql_baseline
-from entrawatch.dialects.esql_text import name_of
+from entrawatch.dialects.esql_parts import LATE
+from entrawatch.dialects.esql_text import column_of
 from entrawatch.rules import ir
 from entrawatch.schema.fields import resolve
 
@@ -114,23 +115,18 @@ def _moments(query: ir.Query, rows: list[judge.Row], documents: list[Row]) -> It
 def _reach(query: ir.Query) -> timedelta:
     """How far back a run looks."""
     assert not isinstance(query, ir.EventQuery)
-    return query.within + query.every + query.first.length if isinstance(query, ir.FollowedQuery) else query.length
+    apart = query.within + query.every + query.first.length if isinstance(query, ir.FollowedQuery) else query.length
+    return apart + LATE
 
 
 def hops(query: ir.Query, times: list[datetime]) -> list[datetime]:
-    """The runs that see something new or miss something that the one before saw; all of them where a baseline moves."""
+    """The runs that see something new, and those behind them, which may tell of it too."""
     assert not isinstance(query, ir.EventQuery)
-    reach = _reach(query)
     enters = {ceiling(time, query.every) for time in times}
-    if getattr(query, "outside", None) is None:
-        return sorted(enters | {end + reach for end in enters})
-    count = (max(enters) - min(enters) + reach) // query.every
-    return [min(enters) + turn * query.every for turn in range(count + 1)]
+    return sorted(enters | {end + query.every for end in enters})
 
 
 def keys(query: Compiled, found: Iterable[Row]) -> set[tuple[str, ...]]:
     """The results' keys, as the judge folds them."""
-    return {
-        tuple(fold("" if (value := row[name_of(key.name)]) is None else value) for key in query.rule.keys)
-        for row in found
-    }
+    columns = [column_of(key.field, query.rule.source).ecs for key in query.rule.keys]
+    return {tuple(fold("" if (value := row[name]) is None else value) for name in columns) for row in found}

@@ -159,6 +159,12 @@ def _string(value: Any) -> str:
     return str(value)
 
 
+def _datetime(value: Any) -> datetime:
+    if isinstance(value, int):
+        return EPOCH + timedelta(milliseconds=value)
+    return datetime.fromisoformat(value.replace("Z", "+00:00"))
+
+
 def _truncated(step: timedelta, time: datetime) -> datetime:
     return EPOCH + (time - EPOCH) // step * step
 
@@ -194,7 +200,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "to_ip": _each(_address),
     "to_string": _each(_string),
     "to_long": _each(lambda value: (value - EPOCH) // timedelta(milliseconds=1)),
-    "to_datetime": _each(lambda value: datetime.fromisoformat(value.replace("Z", "+00:00"))),
+    "to_datetime": _each(_datetime),
     "length": _plain(len),
     "locate": _plain(lambda value, piece: value.find(piece) + 1),
     "starts_with": _plain(str.startswith),

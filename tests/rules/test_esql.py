@@ -15,7 +15,7 @@ from entrawatch.dialects import esql_followed, esql_joined, esql_parts
 from entrawatch.dialects.base import Compiled, Refusal
 from entrawatch.dialects.esql import Esql
 from entrawatch.dialects.esql_predicates import EsqlPredicates
-from entrawatch.dialects.esql_text import dataset, name_of, span, string
+from entrawatch.dialects.esql_text import column_of, dataset, span, string
 from entrawatch.dialects.esql_tree import Test as Text
 from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.rules import ir
@@ -59,7 +59,7 @@ def test_every_rule_has_a_text_that_every_stack_takes(slug: str) -> None:
     for stack in (OLDEST, "9.3.0", None):
         parsed(query.text, stack, lookup_types())
     assert query.text.splitlines()[0] == f"// {rule.id} {slug}: {rule.title}"
-    assert query.columns[: len(rule.keys)] == tuple(name_of(key.name) for key in rule.keys)
+    assert query.columns[: len(rule.keys)] == tuple(column_of(key.field, rule.source).ecs for key in rule.keys)
     assert all(f"parameter_{one.name}" in query.text for one in rule.parameters)
     assert query.text.isascii()
     assert query == compiled(rule)
@@ -103,8 +103,8 @@ def test_an_event_has_the_level_that_it_raises(slug: str) -> None:
     raised = {identity(row) for row in own if holds(rule.escalations[0].when, row)}
     found = run(compiled(rule), rows_, documents=documents)
     assert {row["level"] for row in found} == {rule.level, rule.escalations[0].level}
-    assert {row["event.id"] for row in found if row["level"] != rule.level} == raised & {
-        row["event.id"] for row in found
+    assert {row["azure.auditlogs.properties.id"] for row in found if row["level"] != rule.level} == raised & {
+        row["azure.auditlogs.properties.id"] for row in found
     }
 
 
@@ -305,7 +305,7 @@ def _by_stars(self: esql_parts.Rows, measure: Any) -> tuple[str, str]:
 
 
 def _fixed(every: Any, length: Any) -> list[str]:
-    return esql_parts.window(length, length)
+    return esql_parts.windows(length, length)
 
 
 def _unordered(query: ir.FollowedQuery) -> str:
@@ -325,7 +325,7 @@ MISTAKES: dict[str, tuple[Any, str, Any]] = {
     "or for and": (EsqlPredicates, "conjunction", EsqlPredicates.disjunction),
     "groups of nothing": (EsqlPredicates, "present", lambda self, node: Text("true")),
     "rows for attempts": (esql_parts.Rows, "measured", _by_stars),
-    "fixed buckets": (dialect, "window", _fixed),
+    "fixed buckets": (dialect, "windows", _fixed),
     "any order": (esql_followed, "after", _unordered),
     "any partner": (
         esql_joined, "_of", lambda source, where: Text(f"data_stream.dataset == {string(dataset(source))}"),

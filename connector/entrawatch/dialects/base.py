@@ -27,7 +27,7 @@ class Compiled:
     :param dialect: spl, eql, esql, kql or sql.
     :param profile: which shape of the events it reads, where a dialect knows several.
     :param text: the query, newline at its end.
-    :param columns: names of its result columns; the rule's keys are among them under their own names.
+    :param columns: names of its result columns; the keys come first, under their own names or (EQL, ES|QL) the event's.
     """
 
     rule: Rule

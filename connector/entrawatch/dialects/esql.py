@@ -1,10 +1,12 @@
-"""ES|QL over our own events in Elasticsearch, for stacks from 8.19 on (no INLINE STATS, no FORK, no subqueries).
+"""ES|QL over events in Elasticsearch, ours or Elastic's azure integration's, for stacks from 8.19 on (no INLINE STATS,
+no FORK, no subqueries).
 
 A rule on single events gives events back, with `_id` and `_index`, so that Kibana tells them apart; the range of time
-is its schedule's. All others give one row a finding, and look at whole hops by themselves: `window_end` is the last hop
-that has ended when the query runs, so a run that starts late still sees its own window. Columns: the rule's keys under
-their own names (other characters than letters and digits become `_`), `window_start`, `window_end`, `level`, the
-measure, `events`, `event_ids`, and the shown fields under their names in the event; a list holds its first 100 values.
+is its schedule's. All others give one row a finding, and look at whole hops by themselves: at the windows that ended
+in the last hour, and of those, at the ones in which something has just arrived (see `esql_parts`). Columns: the rule's
+keys and its shown fields under their names in the event, so that exceptions and entities work on them; `window_start`,
+`window_end`, `level` (where that may rise, `risk_score`), the measure, `events` and `event_ids`. A list holds its
+first 100 values.
 
 Distinct values are counted by VALUES, which is exact (COUNT_DISTINCT is not); memory bounds it, and Elasticsearch
 fails the query, it does not guess. A result holds at most 10,000 rows.
@@ -18,8 +20,22 @@ from entrawatch.dialects.base import Dialect, Unsupported
 from entrawatch.dialects.esql_baseline import lookup_name
 from entrawatch.dialects.esql_followed import followed
 from entrawatch.dialects.esql_joined import joined
-from entrawatch.dialects.esql_parts import EVENT_IDS, Rows, columns_of, head, level, levels, window
-from entrawatch.dialects.esql_text import command, name_of, some, span, streams
+from entrawatch.dialects.esql_parts import (
+    EVENT_IDS,
+    Rows,
+    arrived,
+    columns_of,
+    fresh,
+    graded,
+    head,
+    level,
+    levels,
+    lookback,
+    merged,
+    rest,
+    windows,
+)
+from entrawatch.dialects.esql_text import command, span, streams
 from entrawatch.dialects.esql_tree import lines
 from entrawatch.rules import ir
 
@@ -28,6 +44,7 @@ if TYPE_CHECKING:
 
     from entrawatch.rules.rule import Rule
 
+_SEPARATOR = ', " | ", '
 _METADATA = ("_id", "_index", "_version", "@timestamp")
 
 
@@ -40,8 +57,7 @@ class Esql(Dialect):
     def event(self, rule: Rule, query: ir.EventQuery) -> tuple[str, tuple[str, ...]]:
         rows = Rows(rule)
         where = rows.predicates.write(query.where)
-        keys = [f"{name_of(key.name)} = {rows.column(key.field)}" for key in rule.keys]
-        kept = (*_METADATA, *[name_of(key.name) for key in rule.keys], "level", "event.id", *rows.evidence)
+        kept = list(dict.fromkeys([*_METADATA, *rows.keys, *graded(rule), *rows.evidence]))
         outside = self._outside(rows, query.outside, rows.column) if query.outside else []
         return head(
             rule,
@@ -49,22 +65,23 @@ class Esql(Dialect):
             *rows.parameters(),
             f"| WHERE {lines(where)}",
             *outside,
-            command("EVAL", [*keys, level(rule, rows.tests())]),
-            command("KEEP", list(dict.fromkeys(kept))),
-        ), tuple(dict.fromkeys([*[name_of(key.name) for key in rule.keys], *kept]))
+            command("EVAL", level(rule, rows.tests())),
+            command("KEEP", kept),
+        ), tuple(dict.fromkeys([*rows.keys, *kept]))
 
     def window(self, rule: Rule, query: ir.WindowQuery) -> tuple[str, tuple[str, ...]]:
         rows = Rows(rule)
         where = rows.predicates.write(ir.And((query.where, *map(ir.Present, query.by))))
         name, counted = rows.measured(query.measure)
-        groups = [f"{rows.group(field)} = {rows.predicates.compared(field)}" for field in query.by]
+        groups = [rows.group(field) for field in query.by]
         aggregates = [
-            *[f"{name_of(key.name)} = MIN({rows.column(key.field)})" for key in rule.keys],
+            *[f"{key} = MIN({key})" for key in rows.keys],
             f"{name} = {counted}",
-            "events = MV_COUNT(VALUES(event.id))",
-            f"{EVENT_IDS} = {some('VALUES(event.id)')}",
-            *[f"{column} = {some(f'VALUES({column})')}" for column in rows.evidence],
+            f"events = MV_COUNT(VALUES({rows.identity}))",
+            f"{EVENT_IDS} = VALUES({rows.identity})",
+            *[f"{column} = VALUES({column})" for column in rows.evidence],
             *levels(rows),
+            f"arrived = {arrived()}",
         ]
         outside: list[str] = []
         if query.outside:
@@ -73,12 +90,19 @@ class Esql(Dialect):
         return head(
             rule,
             f"FROM {streams(rule.source)}",
-            *window(query.every, query.length),
+            lookback(query.every, query.length),
             f"| WHERE {lines(where)}",
-            command("STATS", aggregates, ["window_end", *groups]),
+            *windows(query.every, query.length),
+            command(
+                "STATS",
+                aggregates,
+                ["window_end", *[f"{rows.group(one)} = {rows.predicates.compared(one)}" for one in query.by]],
+            ),
             *rows.threshold(name, query.measure.at_least),
+            f"| WHERE {fresh(query.every, 'arrived')}",
+            merged(rows, groups, name, "events"),
             *outside,
-            command("EVAL", [f"window_start = window_end - {span(query.length)}", level(rule)]),
+            command("EVAL", [f"window_start = first_end - {span(query.length)}", *level(rule), *_rest(rule, rows)]),
             command("KEEP", names),
         ), tuple(names)
 
@@ -103,6 +127,12 @@ class Esql(Dialect):
             joins.append(f"| LOOKUP JOIN {lookup_name(baseline, 'countries')} ON country")
             known.append(f"COALESCE(country_days, 0) < {baseline.days}")
         return [command("EVAL", asked), *joins, "| WHERE " + "\n    AND ".join(known)]
+
+
+def _rest(rule: Rule, rows: Rows) -> list[str]:
+    """The assignment of the further keys, as they compare."""
+    keys = [f"TO_STRING({rows.group(key.field)})" for key in rule.keys[2:]]
+    return [f"{name} = CONCAT({_SEPARATOR.join(keys)})" for name in rest(rule)]
 
 
 def _grouped(rows: Rows, query: ir.WindowQuery, ref: ir.FieldRef) -> str:

@@ -3,7 +3,7 @@
 Failures stand once in each window that holds them, and are grouped by it; what may follow is grouped by its key in the
 same STATS, under no window (`slot` is null). Windows that reach the threshold are then spread over their members, and
 meet what may follow under the same key. Every pair of a window's last event and a following event is compared, so the
-order and the distance are exact.
+order and the distance are exact. It is told of when something of either has just arrived.
 """
 
 from __future__ import annotations
@@ -11,15 +11,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.esql_parts import EVENT_IDS, Rows, clause_column, columns_of, head, level
-from entrawatch.dialects.esql_text import command, name_of, some, span, streams
+from entrawatch.dialects.esql_parts import (
+    EVENT_IDS,
+    Rows,
+    arrived,
+    clause_column,
+    columns_of,
+    fresh,
+    head,
+    level,
+    lookback,
+    stamp,
+    stamped,
+    unstamped,
+)
+from entrawatch.dialects.esql_text import command, some, span, streams
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
     from entrawatch.rules.rule import Rule
-
-#: how long a time is as text (2026-01-07T09:00:00.000Z), and where the event's id begins behind it and a blank
-_TIME, _ID = 24, 26
 
 
 def followed(rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]:
@@ -36,7 +46,7 @@ def followed(rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]
     return head(
         rule,
         f"FROM {streams(rule.source)}",
-        *_lookback(query),
+        lookback(query.every, query.within + query.every + query.first.length),
         *rows.parameters(),
         *_steps(rows, query, among),
         command("MV_EXPAND", ["slot"]),
@@ -55,36 +65,42 @@ def followed(rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]
                 f"member = {rows.values(among)}",
                 f"{name} = {rows.measured(first.measure)[1]}",
                 "last_time = MAX(@timestamp) WHERE slot IS NOT NULL",
-                'following = VALUES(CONCAT(TO_STRING(@timestamp), " ", event.id)) WHERE slot IS NULL',
+                f"arrived = {arrived('slot IS NOT NULL')}",
+                f"following = VALUES({stamped('TO_STRING(@timestamp)', rows.identity)}) WHERE slot IS NULL",
                 *[f"{column} = VALUES({column}) WHERE slot IS NULL" for column in rows.evidence],
-                *[f"{name_of(key.name)} = MIN({rows.column(key.field)}) WHERE slot IS NULL" for key in rule.keys],
+                *[f"{key} = MIN({key}) WHERE slot IS NULL" for key in rows.keys],
             ],
-            ["window_end", *same.values(), *[rows.group(field) for field in rest], "slot", "follower"],
+            [*same.values(), *[rows.group(field) for field in rest], "slot", "follower"],
         ),
         *rows.threshold(name, first.measure.at_least, unless="slot IS NULL OR "),
+        '| EVAL reached = CONCAT(TO_STRING(last_time), " ", TO_STRING(arrived))',
         "| MV_EXPAND member",
         command(
             "STATS",
             [
-                "last_time = VALUES(last_time)",
+                "reached = VALUES(reached)",
                 "following = VALUES(following)",
                 *[f"{column} = VALUES({column})" for column in rows.evidence],
-                *[f"{name_of(key.name)} = MIN({name_of(key.name)})" for key in rule.keys],
+                *[f"{key} = MIN({key})" for key in rows.keys],
             ],
-            ["window_end", *same.values(), "member"],
+            [*same.values(), "member"],
         ),
         "| MV_EXPAND following",
-        "| MV_EXPAND last_time",
+        "| MV_EXPAND reached",
         command(
             "EVAL",
             [
-                f"follows_at = TO_DATETIME(SUBSTRING(following, 1, {_TIME}))",
-                f"{EVENT_IDS} = SUBSTRING(following, {_ID})",
+                f"followed_arrived = {stamp('following')}",
+                f"follows_at = {stamp('following', 1)}",
+                f"{EVENT_IDS} = {unstamped('following', 2)}",
+                f"last_time = {stamp('reached')}",
+                f"reached_arrived = {stamp('reached', 1)}",
             ],
         ),
         f"| WHERE {after(query)}",
-        command("STATS", _finding(rule, rows, query), ["window_end", *same.values(), "member"]),
-        command("EVAL", ["window_start = first_hop - " + span(query.within), "window_end = last_hop", level(rule)]),
+        f"| WHERE {fresh(query.every, 'followed_arrived', 'reached_arrived')}",
+        command("STATS", _finding(rows, query), [*same.values(), "member"]),
+        command("EVAL", ["window_start = first_hop - " + span(query.within), "window_end = last_hop", *level(rule)]),
         command("KEEP", names),
     ), tuple(names)
 
@@ -104,15 +120,6 @@ def _answerable(rule: Rule, query: ir.FollowedQuery) -> ir.FieldRef:
     if query.every % first.every:
         raise Unsupported(query, "windows of the first step that do not end with a hop")
     return among
-
-
-def _lookback(query: ir.FollowedQuery) -> list[str]:
-    """Whatever can have part in a finding of the last hop: the time between, that hop, and the first step's window."""
-    reach = query.within + query.every + query.first.length
-    return [
-        f"| EVAL window_end = DATE_TRUNC({span(query.every, days=False)}, NOW())",
-        f"| WHERE @timestamp >= window_end - {span(reach)} AND @timestamp < window_end",
-    ]
 
 
 def _steps(rows: Rows, query: ir.FollowedQuery, among: ir.FieldRef) -> list[str]:
@@ -137,10 +144,10 @@ def _milliseconds(query: ir.FollowedQuery) -> int:
     return int(query.first.every.total_seconds() * 1000)
 
 
-def _finding(rule: Rule, rows: Rows, query: ir.FollowedQuery) -> list[str]:
+def _finding(rows: Rows, query: ir.FollowedQuery) -> list[str]:
     hop = f"DATE_TRUNC({span(query.every, days=False)}, follows_at)"
     return [
-        *[f"{name_of(key.name)} = MIN({name_of(key.name)})" for key in rule.keys],
+        *[f"{key} = MIN({key})" for key in rows.keys],
         f"first_hop = MIN({hop}) + {span(query.every)}",
         f"last_hop = MAX({hop}) + {span(query.every)}",
         "last_time = MAX(last_time)",

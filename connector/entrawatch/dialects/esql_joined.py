@@ -5,9 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.esql_parts import EVENT_IDS, Rows, clause_column, columns_of, head, level, window
+from entrawatch.dialects.esql_parts import (
+    EVENT_IDS,
+    Rows,
+    arrived,
+    clause_column,
+    columns_of,
+    fresh,
+    head,
+    level,
+    lookback,
+    merged,
+    stamp,
+    stamped,
+    unstamped,
+    windows,
+)
 from entrawatch.dialects.esql_predicates import EsqlPredicates
-from entrawatch.dialects.esql_text import command, dataset, name_of, some, span, streams, string
+from entrawatch.dialects.esql_text import command, dataset, span, streams, string
 from entrawatch.dialects.esql_tree import Clause, Test
 from entrawatch.dialects.esql_tree import joined as together
 
@@ -29,7 +44,7 @@ def joined(rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
     return head(
         rule,
         f"FROM {streams(rule.source, query.source)}",
-        *window(query.every, query.length),
+        lookback(query.every, query.length),
         *rows.parameters(),
         command(
             "EVAL",
@@ -40,23 +55,25 @@ def joined(rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
         ),
         f"| EVAL shared_key = CASE(is_event, {mine}, is_partner, {theirs})",
         '| WHERE shared_key != ""',
+        *windows(query.every, query.length),
         command(
             "STATS",
-            [f"{EVENT_IDS} = VALUES(event.id) WHERE is_event", "partners = COUNT(*) WHERE is_partner", *shown],
+            [
+                f"{EVENT_IDS} = VALUES({stamped(rows.identity)}) WHERE is_event",
+                "partners = COUNT(*) WHERE is_partner",
+                f"partner_arrived = {arrived('is_partner')}",
+                *shown,
+            ],
             ["window_end", "shared_key"],
         ),
         "| WHERE partners > 0",
         f"| MV_EXPAND {EVENT_IDS}",
         f"| WHERE {EVENT_IDS} IS NOT NULL",
-        command(
-            "EVAL",
-            [
-                f"{name_of(rule.keys[0].name)} = {EVENT_IDS}",
-                f"window_start = window_end - {span(query.length)}",
-                level(rule),
-                *[f"{column} = {some(column)}" for column in rows.evidence],
-            ],
-        ),
+        command("EVAL", [f"arrived = {stamp(EVENT_IDS)}", f"{EVENT_IDS} = {unstamped(EVENT_IDS)}"]),
+        f"| WHERE {fresh(query.every, 'arrived', 'partner_arrived')}",
+        f"| EVAL {rows.identity} = {EVENT_IDS}",
+        merged(rows, [rows.identity]),
+        command("EVAL", [f"window_start = first_end - {span(query.length)}", *level(rule)]),
         command("KEEP", names),
     ), tuple(names)
 

@@ -1,24 +1,47 @@
-"""What the queries of ES|QL are put together from."""
+"""What the queries of ES|QL are put together from.
+
+Every run looks at the windows that ended with one of the hops of the last hour (`LATE`), for events that arrive behind
+their time, and tells of a finding when one of its events has arrived within the last hops (`fresh`): so a window is
+told of when it is complete, whether its events came in time or not, and not again with every run that still sees it.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Union
 
 from entrawatch.dialects.base import Unsupported
 from entrawatch.dialects.esql_predicates import EsqlPredicates, parameter_name, parameter_value, used
-from entrawatch.dialects.esql_text import command, name_of, number, span, string
+from entrawatch.dialects.esql_text import column_of, command, name_of, number, some, span, string
 from entrawatch.dialects.esql_tree import Clause, Test, lines, one_line
 from entrawatch.dialects.sql import evidence
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from entrawatch.rules.rule import Escalation, Rule
 
 EVENT_IDS = "event_ids"
-_LEVELS = ("informational", "low", "medium", "high", "critical")
+#: how long behind its time an event may arrive and still be judged with its window
+LATE = timedelta(hours=1)
+#: level → the alert's risk score, as Elastic's own rules have it
+# https://www.elastic.co/docs/solutions/security/detect-and-alert/create-detection-rule (Default risk score)
+RISK = {"informational": 5, "low": 21, "medium": 47, "high": 73, "critical": 99}
+_LEVELS = tuple(RISK)
+#: when an event arrived; where nothing says so, when it happened
+_ARRIVED = "COALESCE(event.ingested, @timestamp)"
+#: keys by which Kibana can suppress alerts
+_MOST_KEYS = 3
+#: the keys behind the first two in one column, where there are more than Kibana takes
+REST = "further_keys"
+#: what Elastic's own integration folds into `message` and has no field for, as our events have it there too
+_IN_WORDS = {
+    "azure.signinlogs.properties.status.failure_reason",
+    "azure.signinlogs.properties.status.additional_details",
+}
+#: how long a time is as text (2026-01-07T09:00:00.000Z)
+_TIME = 24
 #: what a result can hold at most; without it, it would be cut off at 1,000
 _LIMIT = "| LIMIT 10000"
 
@@ -29,11 +52,27 @@ class Rows:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.predicates = EsqlPredicates(rule.source)
-        self.evidence = list(dict.fromkeys(self.column(field) for field in evidence(rule)))
+        self.keys = [self.column(key.field) for key in rule.keys]
+        self.evidence = list(dict.fromkeys(name for name in self._shown() if name not in self.keys))
 
     def column(self, ref: ir.FieldRef) -> str:
         """A field's column."""
         return self.predicates.column(ref)
+
+    @property
+    def identity(self) -> str:
+        """What tells two events apart: Graph's identifier, which every way into Elasticsearch keeps."""
+        return self.column(ir.FieldRef("id"))
+
+    def _shown(self) -> list[str]:
+        """What a finding shows: the rule's fields, the values it counts, and whom Elastic's entities are made of."""
+        names = ["message" if name in _IN_WORDS else name for name in map(self.column, evidence(self.rule))]
+        measure = getattr(self.rule.query, "measure", None)
+        if isinstance(measure, ir.Distinct):
+            names.append(self.column(measure.field))
+        if self.rule.source == "signin" and any(entity.kind == "account" for entity in self.rule.entities):
+            names += ["user.id", "user.name"]
+        return names
 
     def group(self, ref: ir.FieldRef) -> str:
         """The column that groups by a field, in the form in which it compares."""
@@ -50,7 +89,7 @@ class Rows:
     def measured(self, measure: Union[ir.Count, ir.Distinct]) -> tuple[str, str]:
         """A measure's name and how it is counted."""
         if isinstance(measure, ir.Count):
-            return "attempts", "MV_COUNT(VALUES(event.id))"
+            return "attempts", f"MV_COUNT(VALUES({self.identity}))"
         if measure.field.many:
             raise Unsupported(measure, "counting the values of a list column")
         return f"distinct_{name_of(measure.field.name)}", f"MV_COUNT({self.values(measure.field)})"
@@ -101,28 +140,117 @@ def levels(rows: Rows) -> list[str]:
     return [f"raised_{turn} = MAX(CASE({one_line(test)}, 1, 0))" for turn, test in enumerate(rows.tests(), 1)]
 
 
-def level(rule: Rule, tests: Sequence[Clause] = ()) -> str:
-    """The level's assignment: by tests of the event, or by what `levels` has found."""
+def level(rule: Rule, tests: Sequence[Clause] = ()) -> list[str]:
+    """The level's assignment, by tests of the event or by what `levels` has found; where there is one to choose, the
+    risk score's too."""
     steps = _steps(rule)
     asked = tests or [Test(f"raised_{turn} == 1") for turn in range(1, len(steps) + 1)]
     if not steps:
-        return f"level = {string(rule.level)}"
+        return [f"level = {string(rule.level)}"]
     raised = [f"{lines(test, '            ')}, {string(step.level)}" for test, step in zip(asked, steps)]
-    return "level = CASE(\n        " + ",\n        ".join([*raised, string(rule.level)]) + "\n    )"
-
-
-def window(every: timedelta, length: timedelta) -> list[str]:
-    """The last whole window: it ends with the last hop that has ended."""
+    scores = [f"level == {string(one)}, {RISK[one]}" for one in dict.fromkeys(step.level for step in steps)]
     return [
-        f"| EVAL window_end = DATE_TRUNC({span(every, days=False)}, NOW())",
+        "level = CASE(\n        " + ",\n        ".join([*raised, string(rule.level)]) + "\n    )",
+        f"risk_score = CASE({', '.join([*scores, str(RISK[rule.level])])})",
+    ]
+
+
+def hop(every: timedelta) -> str:
+    """The last hop that has ended."""
+    return f"DATE_TRUNC({span(every, days=False)}, NOW())"
+
+
+def lookback(every: timedelta, length: timedelta) -> str:
+    """Only what can have part in a finding: a window's length, and as long as an event may be late.
+
+    :param length: how far apart a finding's events can be.
+    """
+    return f"| WHERE @timestamp >= {hop(every)} - {span(length + LATE)} AND @timestamp < {hop(every)}"
+
+
+def windows(every: timedelta, length: timedelta) -> list[str]:
+    """Each row once in every window that holds it and ended in time."""
+    turns = ", ".join(map(str, range(-(-LATE // every) + 1)))
+    milliseconds = int(every.total_seconds() * 1000)
+    return [
+        f"| EVAL back = [{turns}]",
+        "| MV_EXPAND back",
+        f"| EVAL window_end = TO_DATETIME(TO_LONG({hop(every)}) - back * {milliseconds})",
         f"| WHERE @timestamp >= window_end - {span(length)} AND @timestamp < window_end",
     ]
 
 
+def arrived(only: str = "") -> str:
+    """The aggregate that tells when the last of some events arrived.
+
+    :param only: the test of those events, "" for all.
+    """
+    return f"MAX({_ARRIVED})" + (f" WHERE {only}" if only else "")
+
+
+def stamped(*texts: str) -> str:
+    """An event's arrival and further texts as one text, blanks between; `stamp` and `unstamped` take it apart."""
+    return f"CONCAT({', '.join(_between([f'TO_STRING({_ARRIVED})', *texts]))})"
+
+
+def _between(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in (string(" "), text)][1:]
+
+
+def stamp(text: str, place: int = 0) -> str:
+    """The time that stands at a place of such a text."""
+    return f"TO_DATETIME(SUBSTRING({text}, {place * (_TIME + 1) + 1}, {_TIME}))"
+
+
+def unstamped(text: str, times: int = 1) -> str:
+    """What stands behind the times of such a text."""
+    return f"SUBSTRING({text}, {times * (_TIME + 1) + 1})"
+
+
+def fresh(every: timedelta, *times: str) -> str:
+    """That something arrived within the last three hops.
+
+    One for the window that holds an event to end, one for the next run to come, one by which that may be late.
+    """
+    return " OR ".join(f"{time} >= NOW() - {span(3 * every)}" for time in times)
+
+
+def merged(rows: Rows, groups: Sequence[str], *measures: str) -> str:
+    """Neighbouring windows of a group as one row; what is counted is the largest count."""
+    return command(
+        "STATS",
+        [
+            *[f"{key} = MIN({key})" for key in rows.keys if key not in groups],
+            *[f"{name} = MAX({name})" for name in measures],
+            *[f"{column} = {some(f'VALUES({column})')}" for column in [EVENT_IDS, *rows.evidence]],
+            *[f"raised_{turn} = MAX(raised_{turn})" for turn in range(1, len(rows.rule.escalations) + 1)],
+            "first_end = MIN(window_end)",
+            "window_end = MAX(window_end)",
+        ],
+        groups,
+    )
+
+
 def columns_of(rule: Rule, rows: Rows, *measures: str) -> list[str]:
     """A finding's columns, in order."""
-    keys = [name_of(key.name) for key in rule.keys]
-    return list(dict.fromkeys([*keys, "window_start", "window_end", "level", *measures, EVENT_IDS, *rows.evidence]))
+    ends = ["window_start", "window_end", *graded(rule)]
+    return list(dict.fromkeys([*rows.keys, *rest(rule), *ends, *measures, EVENT_IDS, *rows.evidence]))
+
+
+def graded(rule: Rule) -> list[str]:
+    """The columns that `level` assigns."""
+    return ["level", "risk_score"] if rule.escalations else ["level"]
+
+
+def rest(rule: Rule) -> list[str]:
+    """The column of further keys, where there is one."""
+    return [REST] if len(rule.keys) > _MOST_KEYS else []
+
+
+def told_apart(rule: Rule) -> list[str]:
+    """The at most three columns by whose values two findings of a rule are told apart."""
+    columns = [column_of(key.field, rule.source).ecs for key in rule.keys]
+    return columns if len(columns) <= _MOST_KEYS else [*columns[: _MOST_KEYS - 1], REST]
 
 
 def head(rule: Rule, *commands: str) -> str:

@@ -7,6 +7,10 @@ older ones has its own table. Source: https://attack.mitre.org/techniques/enterp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,13 @@ TACTICS = {
     "TA0006": "Credential Access",
     "TA0040": "Impact",
 }
+
+
+def tactics(tags: Iterable[str]) -> tuple[str, ...]:
+    """The identifiers of the tactics among a rule's Sigma tags (attack.credential-access), in their order."""
+    known = {f"attack.{name.lower().replace(' ', '-')}": identifier for identifier, name in TACTICS.items()}
+    return tuple(known[tag] for tag in tags if tag in known)
+
 
 _MODIFY = ("TA0003", "TA0005", "TA0006")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from entrawatch.errors import ConfigError
 from entrawatch.rules import ir
+from entrawatch.rules.attack import tactics
 from entrawatch.rules.cases import read_cases
 from entrawatch.rules.conditions import Detection
 from entrawatch.rules.document import check, read_documents
@@ -115,6 +116,7 @@ class _RuleReader:
             references=tuple(document["references"]), false_positives=tuple(document["falsepositives"]),
             triage=tuple(document["triage"]), entities=self._entities(),
             parameters=tuple(self.parameters.values()), escalations=self._escalations(),
+            tactics=tactics(document["tags"]), date=document.get("modified", document["date"]),
             cases=read_cases(document["tests"], self.faults, {key.name for key in keys}),
         )  # fmt: skip
         for name in sorted(set(self.parameters) - self.used):

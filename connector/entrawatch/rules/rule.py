@@ -92,6 +92,8 @@ class Rule:
     :param source: signin or audit.
     :param keys: what a finding is identified by, in order.
     :param shown: further fields an analyst wants to see first.
+    :param tactics: ATT&CK identifiers of the tactics that the rule itself names, in its order.
+    :param date: when it was last changed, else written, as 2026-11-24; "" where it does not say.
     """
 
     slug: str
@@ -110,4 +112,6 @@ class Rule:
     entities: tuple[Entity, ...]
     parameters: tuple[ir.Parameter, ...] = ()
     escalations: tuple[Escalation, ...] = ()
+    tactics: tuple[str, ...] = ()
+    date: str = ""
     cases: tuple[Case, ...] = field(default=(), hash=False, repr=False)
