@@ -14,9 +14,10 @@
     │   ├── UnreachableRangeError  the source no longer holds the range: record a gap, go on behind it
     │   ├── DegradedError      this stream cannot be read now (licence, permission): others go on, try again later
     │   └── AuthError          no stream of this tenant can be read until the person mends the credential
-    └── SinkError              exit 3 when it ends a run
-        ├── SinkUnavailableError  the batch was not stored, the same batch may be sent again
-        └── SinkRefusedError   the sink refuses us altogether (credential, index): the person mends it
+    ├── SinkError              exit 3 when it ends a run
+    │   ├── SinkUnavailableError  the batch was not stored, the same batch may be sent again
+    │   └── SinkRefusedError   the sink refuses us altogether (credential, index): the person mends it
+    └── TargetError            exit 3: a product that rules are deployed to refuses, or does not answer
 
 Messages are one line: where, what, what to do next. No message carries a secret, a token or a request body.
 """
@@ -131,3 +132,14 @@ class SinkUnavailableError(SinkError):
 
 class SinkRefusedError(SinkError):
     """The sink refuses the connector itself: sending again will not help."""
+
+
+class TargetError(EntrawatchError):
+    """A product that rules are deployed to refuses us or one object, or does not answer.
+
+    :param status: the HTTP status it answered with; 0 where it did not.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)

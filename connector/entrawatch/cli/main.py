@@ -24,6 +24,7 @@ COMMANDS = (
     "hunt",
     "rules",
     "build",
+    "deploy",
     "doctor",
     "register",
     "setup",

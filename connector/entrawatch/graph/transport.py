@@ -108,16 +108,19 @@ def proxies(config: GraphConfig) -> dict[str, str]:
 def trouble(error: Exception, url: str, proxy: str = "") -> TransientError:
     """What a network error means, in one line that names the host and neither credentials nor the query."""
     host = urlsplit(url).hostname or url
-    return TransientError(f"{host}: {_what(error, urlsplit(proxy).hostname or '')}")
+    return TransientError(f"{host}: {meaning(error, urlsplit(proxy).hostname or '')}")
 
 
-def _what(error: Exception, proxy: str) -> str:
+def meaning(error: Exception, proxy: str = "", *, options: tuple[str, str] = ("graph.ca_bundle", "graph.proxy")) -> str:
+    """What a network error means and what to do, without the host.
+
+    :param options: how the reader is told of the CA bundle and of the proxy.
+    """
     if isinstance(error, requests.exceptions.ProxyError):
-        return (
-            f"the proxy {proxy or 'from the environment'} does not let us through ({_cause(error)}); check graph.proxy"
-        )
+        via = proxy or "from the environment"
+        return f"the proxy {via} does not let us through ({_cause(error)}); check {options[1]}"
     if isinstance(error, requests.exceptions.SSLError):
-        return f"TLS failed ({_cause(error)}); give the CA that signed its certificate in graph.ca_bundle"
+        return f"TLS failed ({_cause(error)}); give the CA that signed its certificate in {options[0]}"
     if isinstance(error, requests.exceptions.Timeout):
         return "no answer in time; it is tried again"
     return f"no connection ({_cause(error)}); check name resolution, firewall and proxy"

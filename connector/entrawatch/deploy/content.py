@@ -1,0 +1,81 @@
+"""The catalogue's package for one product, and what of it is to be deployed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Optional
+
+from entrawatch.config.words import near
+from entrawatch.deploy.target import Content
+from entrawatch.errors import ConfigError
+from entrawatch.packages.content import TARGETS, prepared
+from entrawatch.packages.versions import LOCK, Lock, read_lock
+from entrawatch.rules.catalogue import load_catalogue
+from entrawatch.rules.shipped import ROOT, shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from entrawatch.deploy.plan import Wanted
+    from entrawatch.packages.content import Release
+    from entrawatch.rules.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Package:
+    """What the product's module makes of the catalogue.
+
+    :param files: path below content/<product>/ → bytes.
+    :param chosen: the slugs that are to be deployed; empty for all.
+    """
+
+    release: Release
+    lock: Lock
+    files: Mapping[str, bytes] = field(hash=False)
+    chosen: frozenset[str] = frozenset()
+
+    def slugs(self, form: str) -> dict[str, str]:
+        """What a rule is called in a form (splunk, elastic, sentinel …) → its slug."""
+        return {
+            name.splunk if form == "splunk" else name.uuids[form]: slug for slug, name in self.release.names.items()
+        }
+
+    def content(self, wanted: Iterable[Wanted], form: str = "") -> Content:
+        """What is to be deployed of these.
+
+        :param form: how the lock calls what earlier catalogues had of them; "" where it has no names for them.
+        """
+        kept = tuple(one for one in wanted if not self.chosen or one.slug in self.chosen)
+        retired = frozenset(entry["names"][form] for entry in self.lock.entries.values()) if form else frozenset()
+        return Content(kept, retired, whole=not self.chosen)
+
+
+def package(product: str, folder: Optional[Path] = None, slugs: Sequence[str] = ()) -> Package:
+    """The package of a product.
+
+    :param folder: a checkout's content folder; the catalogue that is installed with us where it is None.
+    :param slugs: only these rules.
+    :raises ConfigError: faults of the catalogue or the lock; an unknown slug.
+    """
+    catalogue, lock = _shipped() if folder is None else _of(folder)
+    unknown = [slug for slug in slugs if slug not in catalogue.rules]
+    if unknown:
+        raise ConfigError([f"--rules: there is no rule {one!r}; {near(one, catalogue.rules)}" for one in unknown])
+    release = prepared(catalogue, lock, product)
+    return Package(release, lock, import_module(TARGETS[product]).tree(release), frozenset(slugs))
+
+
+def _shipped() -> tuple[Catalogue, Lock]:
+    return shipped(), _lock(ROOT.resolve().parent / LOCK)
+
+
+def _of(folder: Path) -> tuple[Catalogue, Lock]:
+    if not (folder / "catalogue").is_dir():
+        raise ConfigError([f"--content: {folder} has no catalogue in it; name a checkout's content folder"])
+    return load_catalogue(folder / "catalogue"), _lock(folder / LOCK)
+
+
+def _lock(path: Path) -> Lock:
+    return read_lock(path.read_text(encoding="utf-8")) if path.is_file() else Lock()

@@ -1,0 +1,111 @@
+"""A catalogue of three rules that can be changed, and the command as a person gives it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from entrawatch import redaction
+from entrawatch.cli.main import main
+from entrawatch.packages.content import released
+from entrawatch.packages.versions import LOCK, Lock, read_lock
+from entrawatch.rules.catalogue import load_catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CATALOGUE = Path(__file__).parents[2] / "content/catalogue"
+SLUGS = ("guest-invited", "password-spray", "single-factor-from-new-network")
+
+
+class Content:
+    """A content folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(CATALOGUE / "baselines", folder / "catalogue/baselines")
+        for slug in SLUGS:
+            self.restore(slug)
+
+    def path(self, slug: str) -> Path:
+        found = next(CATALOGUE.glob(f"*/{slug}.yml"))
+        return self.folder / "catalogue" / found.parent.name / found.name
+
+    def restore(self, slug: str) -> None:
+        self.path(slug).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(next(CATALOGUE.glob(f"*/{slug}.yml")), self.path(slug))
+
+    def replace(self, slug: str, old: str, new: str) -> None:
+        text = self.path(slug).read_text(encoding="utf-8")
+        assert old in text
+        self.path(slug).write_text(text.replace(old, new), encoding="utf-8")
+
+    def describe(self, slug: str, text: str) -> None:
+        """Another description: a change that every product sees."""
+        lines = self.path(slug).read_text(encoding="utf-8").splitlines()
+        at = next(place for place, line in enumerate(lines) if line.startswith("description:"))
+        end = next(place for place in range(at + 1, len(lines)) if not lines[place].startswith(" "))
+        self.path(slug).write_text("\n".join([*lines[:at], f"description: {text}", *lines[end:]]) + "\n", "utf-8")
+
+    def remove(self, slug: str) -> None:
+        self.path(slug).unlink()
+
+    def release(self) -> None:
+        """As `entrawatch build --release`."""
+        path = self.folder / LOCK
+        lock = read_lock(path.read_text(encoding="utf-8")) if path.exists() else Lock()
+        path.write_bytes(released(load_catalogue(self.folder / "catalogue"), lock).dump())
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def counts(self) -> str:
+        """The plan's line of counts."""
+        return next(line for line in self.out.splitlines() if " unchanged" in line)
+
+    def told(self, sign: str) -> list[str]:
+        """The lines of the objects with a sign."""
+        return [line for line in self.out.splitlines() if line.startswith(f"  {sign} ")]
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets() -> Iterator[None]:
+    known = set(redaction._known)
+    yield
+    redaction._known.clear()
+    redaction._known.update(known)
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> Content:
+    return Content(tmp_path / "content")
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    def run(*argv: object) -> Done:
+        code = main([str(word) for word in argv])
+        sys.stdout.flush()
+        out, err = capfd.readouterr()
+        return Done(code, out, err)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    from entrawatch.packages.content import TARGETS
+
+    monkeypatch.setitem(TARGETS, "elastic", TARGETS.get("elastic", "tests.deploy.fake_elastic"))
