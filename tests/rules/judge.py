@@ -9,9 +9,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.normalize import normalize
@@ -154,7 +155,8 @@ class Networks:
 
     def __init__(self, baseline: Baseline, rows_: list[Row]) -> None:
         self.baseline = baseline
-        self.rows = [row for row in rows_ if row.source == baseline.source and holds(baseline.where, row)]
+        own = [row for row in rows_ if row.source == baseline.source and holds(baseline.where, row)]
+        self.facts = [(row.time, fact) for row in own for fact in self._facts(row)]
         seen = [row.time for row in rows_ if row.source == baseline.source]
         self.begin = min(seen) if seen else EPOCH
 
@@ -162,11 +164,9 @@ class Networks:
         """The addresses and the countries as of a moment; in the first days, as of the end of the first lookback."""
         end = max(moment, self.begin + self.baseline.lookback)
         users: dict[tuple[str, str, int], set[str]] = defaultdict(set)
-        for row in self.rows:
-            if not end - self.baseline.lookback <= row.time < end:
-                continue
-            for address, country, user in self._facts(row):
-                users[address, country, (row.time - EPOCH) // DAY].add(user)
+        for time, (address, country, user) in self.facts:
+            if end - self.baseline.lookback <= time < end:
+                users[address, country, (time - EPOCH) // DAY].add(user)
         return self._addresses(users), self._countries(users)
 
     def _facts(self, row: Row) -> list[tuple[str, str, str]]:
@@ -196,6 +196,10 @@ class Networks:
 # --- queries ----------------------------------------------------------------------------------------------------------
 
 
+#: the addresses and the countries that a baseline knows as of a moment
+Known = Callable[[datetime], tuple[set[str], set[str]]]
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a rule found: the keys' values folded, and the range of its windows."""
@@ -220,27 +224,27 @@ class Judge:
         query = rule.query
         own = [row for row in rows_ if row.source == rule.source and holds(query_where(query), row)]
         if isinstance(query, ir.EventQuery):
-            return once(self._events(rule, query, own, rows_))
+            return once(self._events(rule, query, own, self._known(query.outside, rows_)))
         if isinstance(query, ir.WindowQuery):
-            hits = self._windows(rule, query, own, rows_)
+            hits = self._windows(rule, query, own, self._known(query.outside, rows_))
         elif isinstance(query, ir.FollowedQuery):
             hits = self._followed(rule, query, rows_)
         else:
             hits = self._joined(rule, query, own, rows_)
         return merged(hits)
 
-    def _events(self, rule: Rule, query: ir.EventQuery, own: list[Row], rows_: list[Row]) -> list[Finding]:
+    def _events(self, rule: Rule, query: ir.EventQuery, own: list[Row], known: Known) -> list[Finding]:
         return [
             Finding(keys, row.time, row.time, frozenset([identity(row)]))
             for row in own
-            if self._outside(query.outside, row, row.time, rows_) and (keys := self._keys(rule, row))
+            if outside(query.outside, row, row.time, known) and (keys := self._keys(rule, row))
         ]
 
-    def _windows(self, rule: Rule, query: ir.WindowQuery, own: list[Row], rows_: list[Row]) -> list[Finding]:
+    def _windows(self, rule: Rule, query: ir.WindowQuery, own: list[Row], known: Known) -> list[Finding]:
         found = []
         for end, group in groups(query, own):
             sample = group[0]
-            if reached(query.measure, group) and self._outside(query.outside, sample, end, rows_):
+            if reached(query.measure, group) and outside(query.outside, sample, end, known):
                 ids = frozenset(map(identity, group))
                 found.append(Finding(self._keys(rule, sample), end - query.length, end, ids))
         return found
@@ -281,16 +285,22 @@ class Judge:
                 ]
         return found
 
-    def _outside(self, outside: ir.Outside | None, row: Row, moment: datetime, rows_: list[Row]) -> bool:
-        if outside is None:
-            return True
-        addresses, countries = Networks(self.baselines[outside.baseline], rows_).at(moment)
-        address = [fold(value) for value in row.values(outside.address)]
-        country = [fold(value) for value in row.values(outside.country)] if outside.country else []
-        return bool(address) and not set(address) & addresses and not set(country) & countries
+    def _known(self, asked: ir.Outside | None, rows_: list[Row]) -> Known:
+        """What the rule's baseline knows as of a moment; a moment is asked about for many rows."""
+        return cache(Networks(self.baselines[asked.baseline], rows_).at) if asked else lambda _: (set(), set())
 
     def _keys(self, rule: Rule, row: Row) -> tuple[str, ...]:
         return tuple(fold(next(iter(row.values(key.field)), "")) for key in rule.keys)
+
+
+def outside(asked: ir.Outside | None, row: Row, moment: datetime, known: Known) -> bool:
+    """Whether the row comes from where the baseline does not know."""
+    if asked is None:
+        return True
+    addresses, countries = known(moment)
+    address = [fold(value) for value in row.values(asked.address)]
+    country = [fold(value) for value in row.values(asked.country)] if asked.country else []
+    return bool(address) and not set(address) & addresses and not set(country) & countries
 
 
 def query_where(query: ir.Query) -> ir.Predicate:
