@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from entrawatch.rules.catalogue import Catalogue
 
 #: product → the module that makes its folder
-TARGETS: dict[str, str] = {}
+TARGETS: dict[str, str] = {
+    "elastic": "entrawatch.packages.elastic",
+}
 #: folders below content/ that hold nothing that a person wrote
 OWNED = ("queries", "splunk", "elastic", "sentinel")
 
