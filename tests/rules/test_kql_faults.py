@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from entrawatch.dialects import kql, kql_audit, kql_baseline, kql_predicates, kql_reading, kql_tables
+from entrawatch.dialects import kql, kql_audit, kql_baseline, kql_parts, kql_predicates, kql_reading, kql_tables
 from entrawatch.dialects.kql_derived import PARTS, Part
 from entrawatch.dialects.kql_predicates import Clause, KqlPredicates
 from entrawatch.dialects.kql_text import Let, Pipe, step
@@ -81,11 +81,11 @@ def test_a_fault_in_the_predicates_shows(plant: Any, monkeypatch: pytest.MonkeyP
 
 
 def fixed_hourly_buckets(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kql, "_end", lambda every, node: Let("window_end", "bin(now(), 1h)"))
+    patch.setattr(kql, "window_end", lambda every, node: Let("window_end", "bin(now(), 1h)"))
 
 
 def rows_for_attempts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kql, "_measure", lambda query: ("Attempts", "count()"))
+    patch.setattr(kql, "measured", lambda query: ("Attempts", "count()"))
 
 
 def a_group_of_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def a_group_of_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def names_by_case(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kql, "_measure", lambda query: ("DistinctUserPrincipalName", "dcount(UserPrincipalName, 2)"))
+    patch.setattr(kql, "measured", lambda query: ("DistinctUserPrincipalName", "dcount(UserPrincipalName, 2)"))
 
 
 def name_here_and_value_there(patch: pytest.MonkeyPatch) -> None:
@@ -121,8 +121,9 @@ def success_before_the_last_failure(patch: pytest.MonkeyPatch) -> None:
 
 
 def anybody_for_the_tried(patch: pytest.MonkeyPatch) -> None:
-    plain = kql._folded_columns
-    patch.setattr(kql, "_folded_columns", lambda query: plain(query)[:1])
+    plain = kql.folded_columns
+    for module in (kql, kql_parts):
+        patch.setattr(module, "folded_columns", lambda query: plain(query)[:1])
 
 
 def country_is_not_asked(patch: pytest.MonkeyPatch) -> None:

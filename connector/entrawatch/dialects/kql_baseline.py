@@ -28,7 +28,7 @@ def outside(baseline: Baseline, asked: ir.Outside, hits: Pipe, moment: str, sinc
     """The tables that it needs, and the hits whose address, and country, the baseline did not know.
 
     :param moment: up to when it has learnt, for a row of `hits`.
-    :param since: the earliest moment that is asked about.
+    :param since: the earliest moment that is asked about; "" to learn from all that the query may see.
     """
     if asked.address.many or (asked.country and asked.country.many):
         raise Unsupported(asked, "a list of addresses against a baseline")
@@ -68,8 +68,8 @@ def _begun(baseline: Baseline) -> Pipe:
 
 def _learnt(baseline: Baseline, since: str) -> list[Let]:
     where_ = with_present(baseline.where, (baseline.address, baseline.user))
-    back = f"TimeGenerated >= {since} - {span(baseline.lookback)}"
-    reading = Reading(f"baseline_{baseline.source}s", baseline.source, [where_], (baseline.country,), where(back))
+    back = where(f"TimeGenerated >= {since} - {span(baseline.lookback)}") if since else []
+    reading = Reading(f"baseline_{baseline.source}s", baseline.source, [where_], (baseline.country,), back)
     named = {"Address": baseline.address, "Country": baseline.country, "Person": baseline.user}
     by = [f"{name} = tolower({spelled(ref.name)})" for name, ref in named.items()]
     rows = reading.passing(where_).then(

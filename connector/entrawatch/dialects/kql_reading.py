@@ -46,10 +46,17 @@ class Reading:
     :param wheres: the predicates of which a row must pass one to matter; a lone one cuts audit rows down at once.
     :param used: further nodes whose fields are needed.
     :param first: what each table is cut down by, in its own columns.
+    :param beside: further columns, in each table's own.
     """
 
     def __init__(
-        self, name: str, source: str, wheres: Sequence[ir.Predicate], used: Any, first: Sequence[Step] = ()
+        self,
+        name: str,
+        source: str,
+        wheres: Sequence[ir.Predicate],
+        used: Any,
+        first: Sequence[Step] = (),
+        beside: Sequence[str] = (),
     ) -> None:
         self.name, self.source = name, source
         self.predicates = KqlPredicates(self._values)
@@ -60,9 +67,8 @@ class Reading:
         self._derived = [ref for ref in self._refs if self._part(ref)]
         plain = [ref for ref in self._refs if not self._part(ref) or ref.name == kql_audit.ACTOR]
         tables = kql_tables.holding(source, wheres, plain)
-        rows = kql_tables.rows(
-            tables, source, plain, first, [kql_audit.TARGETS, kql_audit.HASH] if self._derived else []
-        )
+        whole = [kql_audit.TARGETS, kql_audit.HASH] if self._derived else []
+        rows = kql_tables.rows(tables, source, plain, first, [*beside, *whole])
         alone = wheres[0] if len(wheres) == 1 and source == "audit" else None
         self._early, self._late = self._split(alone)
         cleaned = [kql_audit.AFTER.get(ref.name, ()) for ref in plain if source == "audit"]
