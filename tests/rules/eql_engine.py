@@ -74,7 +74,7 @@ class Engine(PythonEngine):  # type: ignore[misc]
 
     def _convert_field(self, node: Any) -> Any:
         name = ".".join(map(str, [node.base, *node.path]))
-        return lambda scope: scope.event.data[name]
+        return lambda scope: scope.event.data.get(name)
 
     def _convert_comparison(self, node: Any) -> Any:
         field, literal, op = node.left, node.right, node.comparator

@@ -44,13 +44,20 @@ def _columns(above: str, tree: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def document(event: Mapping[str, Any]) -> Row:
-    """The row that ES|QL reads of an event."""
+    """The columns of an event that hold something."""
     dataset = event["data_stream"]["dataset"]
-    types, found = schema(dataset), _leaves(event)
-    row: Row = dict.fromkeys(types)
-    row.update({name: _cell(given, types[name]) for name, given in found.items() if name in types})
+    types = schema(dataset)
+    cells = {name: _cell(given, types[name]) for name, given in _leaves(event).items() if name in types}
     key = f"{event['event']['id']}:{event.get('entra', {}).get('revision', 1)}"
-    return {**row, "_id": key, "_index": f"logs-{dataset}-entrawatch", "_version": 1}
+    held = {name: one for name, one in cells.items() if one is not None}
+    return {**held, "_id": key, "_index": f"logs-{dataset}-entrawatch", "_version": 1}
+
+
+def columns(documents: Iterable[Row], text: str) -> list[Row]:
+    """The documents with the columns that a query names; what it names beside them, the verifier has refused."""
+    known = {name for dataset in datasets() for name in schema(dataset)} | METADATA.keys()
+    named = [name for name in sorted(known) if name in text or name in {"@timestamp", "_index"}]
+    return [{name: one.get(name) for name in named} for one in documents]
 
 
 def _leaves(event: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -143,14 +150,12 @@ def _aggregated(node: Any) -> bool:
 class Run:
     """One run of a query.
 
-    :param rows: what `document` makes of events.
+    :param rows: what `columns` makes of documents.
     :param now: when it runs.
-    :param text: the query; what it does not name is left out of its rows.
     """
 
-    def __init__(self, rows: list[Row], now: datetime, lookups: Lookups, text: str) -> None:
-        self.documents, self.now, self.lookups, self.text = rows, now, lookups, text
-        self.rows: list[Row] = []
+    def __init__(self, rows: list[Row], now: datetime, lookups: Lookups) -> None:
+        self.now, self.lookups, self.rows = now, lookups, rows
 
     def result(self, tree: ast.EsqlQuery) -> list[Row]:
         """The rows it gives."""
@@ -162,18 +167,17 @@ class Run:
         return self.rows
 
     def _from(self, command: ast.FromCommand) -> None:
-        patterns = command.index_patterns
-        read = [dataset for dataset in datasets() if any(fnmatchcase(f"logs-{dataset}-x", one) for one in patterns)]
-        indices = {row["_index"] for row in self.documents}
-        empty: Row = {name: None for dataset in read for name in schema(dataset) if name in self.text}
-        asked = {index for index in indices if any(fnmatchcase(index, one) for one in patterns)}
-        self.rows = [{**empty, **row} for row in self.documents if row["_index"] in asked]
+        indices = {row["_index"] for row in self.rows}
+        asked = {index for index in indices if any(fnmatchcase(index, one) for one in command.index_patterns)}
+        self.rows = [row for row in self.rows if row["_index"] in asked]
 
     def _where(self, command: ast.WhereCommand) -> None:
         test = compiled(command.predicate, self.now)
         self.rows = [row for row in self.rows if test(row) is True]
 
     def _eval(self, command: ast.EvalCommand) -> None:
+        # the rows are the documents' own, which other runs read too
+        self.rows = [dict(row) for row in self.rows]
         for assignment in command.assignments:
             made = compiled(assignment.expr, self.now)
             name = assignment.name.replace("`", "")

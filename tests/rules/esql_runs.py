@@ -14,7 +14,7 @@ from entrawatch.dialects.esql_text import column_of
 from entrawatch.rules import ir
 from entrawatch.schema.fields import resolve
 
-from .esql_engine import Lookups, Row, Run, document, parsed
+from .esql_engine import Lookups, Row, Run, columns, document, parsed
 from .esql_values import cell
 from .judge import Networks, ceiling, fold
 from .test_catalogue import CATALOGUE
@@ -54,32 +54,34 @@ def stored(row: judge.Row) -> Row:
     return found
 
 
-def run(query: Compiled, rows: list[judge.Row], late: int = 0, documents: list[Row] | None = None) -> list[Row]:
+def run(
+    query: Compiled,
+    rows: list[judge.Row],
+    late: int = 0,
+    documents: list[Row] | None = None,
+    near: list[judge.Row] | None = None,
+) -> list[Row]:
     """Everything the query finds in these rows.
 
     :param late: seconds by which each run starts late.
     :param documents: the rows' documents, where they are made already.
+    :param near: the rows around which it runs; all, where not told.
     """
     tree = parsed(query.text, OLDEST, lookup_types())
     found: list[Row] = []
-    documents = [_named(row, query.text) for row in documents or [stored(row) for row in rows]]
-    for now, seen in _moments(query.rule.query, rows, documents):
-        known = lookups(query.rule.query, rows, now)
-        found += Run(seen, now + timedelta(seconds=late), known, query.text).result(tree)
+    documents = columns(documents or [stored(row) for row in rows], query.text)
+    asked = getattr(query.rule.query, "outside", None) is not None
+    networks = [Networks(baseline, rows) for baseline in CATALOGUE.baselines.values()] if asked else []
+    for now, seen in _moments(query.rule.query, rows, documents, rows if near is None else near):
+        found += Run(seen, now + timedelta(seconds=late), lookups(networks, now)).result(tree)
     return found
 
 
-def _named(document: Row, text: str) -> Row:
-    """The columns that the query names; what it names beside them, the verifier has refused."""
-    return {name: value for name, value in document.items() if name in text or name in {"@timestamp", "_index"}}
-
-
-def lookups(query: ir.Query, rows: list[judge.Row], moment: datetime) -> Lookups:
+def lookups(networks: Iterable[Networks], moment: datetime) -> Lookups:
     """The lookup indices as they are when they were refreshed at that moment."""
     made: dict[str, tuple[dict[str, str], list[Row]]] = {name: (dict(types), []) for name, types in lookup_types()}
-    if getattr(query, "outside", None) is not None:
-        for baseline in CATALOGUE.baselines.values():
-            _fill(made, baseline, Networks(baseline, rows).at(moment))
+    for one in networks:
+        _fill(made, one.baseline, one.at(moment))
     return made
 
 
@@ -95,19 +97,21 @@ def _fill(made: dict[str, Any], baseline: Baseline, known: tuple[set[str], set[s
         ]  # fmt: skip
 
 
-def _moments(query: ir.Query, rows: list[judge.Row], documents: list[Row]) -> Iterable[tuple[datetime, list[Row]]]:
+def _moments(
+    query: ir.Query, rows: list[judge.Row], documents: list[Row], near: list[judge.Row]
+) -> Iterable[tuple[datetime, list[Row]]]:
     """When it runs, and which documents are there: for a rule on single events with a baseline, each event by itself
     at its own moment."""
     if isinstance(query, ir.EventQuery) and query.outside:
-        for row, one in zip(rows, documents):
-            yield row.time, [one]
+        asked = set(map(id, near))
+        yield from ((row.time, [one]) for row, one in zip(rows, documents) if id(row) in asked)
     elif isinstance(query, ir.EventQuery):
         yield max(row.time for row in rows), documents
     else:
         ordered = sorted(documents, key=lambda one: one["@timestamp"])
         times = [one["@timestamp"] for one in ordered]
         reach = _reach(query)
-        for now in hops(query, [row.time for row in rows]):
+        for now in hops(query, [row.time for row in near]):
             # more than the query may see, and not everything, since there are many runs
             yield now, ordered[bisect_left(times, now - reach * 1.25) : bisect_left(times, now + reach / 4)]
 

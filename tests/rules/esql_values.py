@@ -110,11 +110,11 @@ def _or(parts: list[Any]) -> Any:
 
 
 def _single(*cells: Any) -> bool:
-    return not any(one is None or isinstance(one, list) for one in cells)
+    return None not in cells and list not in map(type, cells)
 
 
 def _compare(op: str, one: Any, other: Any) -> Any:
-    if not _single(one, other):
+    if one is None or other is None or isinstance(one, list) or isinstance(other, list):
         return None
     if isinstance(one, (ipaddress.IPv4Address, ipaddress.IPv6Address)) and isinstance(other, str):
         other = ipaddress.ip_address(other)
@@ -234,6 +234,9 @@ def _call(node: ast.FunctionCall, now: datetime) -> Value:
     if name not in FUNCTIONS:
         raise Gap(f"function {name}")
     function = FUNCTIONS[name]
+    if len(parts) == 1:
+        (only,) = parts
+        return lambda row: function(only(row))
     return lambda row: function(*[part(row) for part in parts])
 
 

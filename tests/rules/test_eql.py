@@ -49,7 +49,7 @@ def keys(query: Compiled, case_rows: list[Any]) -> set[tuple[str, ...]]:
     """The keys of the events that the query gives back."""
     found = run(query.text, dataset(query.rule.source), [stored(row) for row in case_rows])
     fields = [resolve(key.field.name, query.rule.source) for key in query.rule.keys]
-    return {tuple(fold(row[field.ecs] or "") for field in fields if field) for row in found}
+    return {tuple(fold(row.get(field.ecs) or "") for field in fields if field) for row in found}
 
 
 def wanted(rule: Any, case_rows: list[Any]) -> set[tuple[str, ...]]:

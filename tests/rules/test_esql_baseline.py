@@ -84,9 +84,9 @@ def matches(query: dict[str, Any], row: Row) -> bool:
         must_not = not any(matches(part, row) for part in body.get("must_not", []))
         return must and must_not and ("should" not in body or any(matches(part, row) for part in body["should"]))
     if kind == "exists":
-        return bool(values(row[body["field"]]))
+        return bool(values(row.get(body["field"])))
     ((name, asked),) = body.items()
-    return any(_passes(kind, asked, value) for value in values(row[name]))
+    return any(_passes(kind, asked, value) for value in values(row.get(name)))
 
 
 def _passes(kind: str, asked: dict[str, Any], value: Any) -> bool:

@@ -70,7 +70,7 @@ def index(client: Any) -> str:
     client.indices.create(index=name, mappings=mappings(("signin",)))
     for number, row in enumerate(hostile_rows()):
         document = stored(row)
-        body = {field: document[field] for field in (*TEXTS, LISTS) if document[field] is not None}
+        body = {field: document[field] for field in (*TEXTS, LISTS) if field in document}
         client.index(index=name, id=str(number), document=body)
     client.indices.refresh(index=name)
     return name
