@@ -83,6 +83,12 @@ def _array(values: list[Any]) -> Array:
 
 
 def _string(text: str) -> String:
-    """Text of several lines as it stands, where TOML has a form for that; escaped where it has none."""
-    broad = "\n" in text
-    return tomlkit.string(text, multiline=broad, literal=broad and "'''" not in text and not text.endswith("'"))
+    """Text of several lines as it stands, where TOML has a form for that; else on one line, escaped."""
+    broad = "\n" in text and _stands_for_itself(text)
+    return tomlkit.string(text, multiline=broad, literal=broad)
+
+
+def _stands_for_itself(text: str) -> bool:
+    """Whether a literal string can hold it."""
+    printable = all(char.isprintable() or char in "\n\t" for char in text)
+    return printable and "'''" not in text and not text.endswith("'")
