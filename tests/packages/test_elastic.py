@@ -380,6 +380,10 @@ def _attack() -> dict[str, dict[str, Any]]:
 ATTACK = _attack()
 
 
+def _short(tactic: str) -> str:
+    return tactic.lower().replace(" ", "-")
+
+
 @pytest.mark.parametrize("identifier", TECHNIQUES)
 def test_a_technique_is_mitres(identifier: str) -> None:
     ours, theirs = TECHNIQUES[identifier], ATTACK[identifier]
@@ -389,10 +393,7 @@ def test_a_technique_is_mitres(identifier: str) -> None:
     name = f"{ATTACK[parent]['name']}: {theirs['name']}" if sub else theirs["name"]
     assert ours.name == name
     assert ours.url.rstrip("/") == theirs["url"].rstrip("/")
-    tactics = {TACTICS[one].lower().replace(" ", "-") for one in ours.tactics}
-    assert tactics == {
-        one for one in theirs["tactics"] if one in {t.lower().replace(" ", "-") for t in TACTICS.values()}
-    }
+    assert {_short(TACTICS[one]) for one in ours.tactics} == set(theirs["tactics"]) & set(map(_short, TACTICS.values()))
 
 
 @EACH
@@ -406,7 +407,7 @@ def test_every_technique_of_a_rule_stands_under_a_tactic_that_it_serves(slug: st
             ids = [sub["id"] for sub in technique.get("subtechnique", [])] or [technique["id"]]
             named |= set(ids)
             for identifier in ids:
-                assert one["tactic"]["name"].lower().replace(" ", "-") in ATTACK[identifier]["tactics"]
+                assert _short(one["tactic"]["name"]) in ATTACK[identifier]["tactics"]
             assert technique["name"] == ATTACK[technique["id"]]["name"]
             for sub in technique.get("subtechnique", []):
                 assert sub["name"] == ATTACK[sub["id"]]["name"]
