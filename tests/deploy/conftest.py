@@ -103,9 +103,3 @@ def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
     return run
 
-
-@pytest.fixture(autouse=True)
-def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    from entrawatch.packages.content import TARGETS
-
-    monkeypatch.setitem(TARGETS, "elastic", TARGETS.get("elastic", "tests.deploy.fake_elastic"))

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from entrawatch.config.model import TenantConfig
+    from entrawatch.deploy.rest import Rest
     from entrawatch.deploy.run import Part
 
 
@@ -22,6 +24,52 @@ class Product(NamedTuple):
     help: str
     add: Callable[[argparse.ArgumentParser], None]
     parts: Callable[[argparse.Namespace, Mapping[str, str]], tuple[str, list[Part]]]
+
+
+def _rest(
+    arguments: argparse.Namespace, url: str, headers: Callable[[], Mapping[str, str]], advice: Mapping[int, str]
+) -> Rest:
+    from entrawatch.deploy import settings
+    from entrawatch.deploy.rest import Connection, Rest
+
+    return Rest(Connection(url, headers, advice, settings.bundle(arguments.ca_bundle), arguments.timeout))
+
+
+# --- Splunk ---
+
+
+def _add_splunk(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Splunk")
+    group.add_argument("--url", default="", help="the management port's address (default: $SPLUNK_URL)")
+    group.add_argument(
+        "--token-env", default="SPLUNK_TOKEN", metavar="NAME",
+        help="environment variable with the authentication token (default SPLUNK_TOKEN)",
+    )  # fmt: skip
+    group.add_argument("--token-file", type=Path, metavar="FILE", help="or the file it is in, readable by you only")
+    group.add_argument(
+        "--profile", default="normalized", choices=("normalized", "azure:monitor:aad"),
+        help="the shape of events that the searches read (default normalized)",
+    )  # fmt: skip
+
+
+def _splunk(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, list[Part]]:
+    from entrawatch.deploy import settings, splunk, splunk_parts
+    from entrawatch.deploy.content import package
+    from entrawatch.deploy.run import Part
+
+    url = settings.address("--url", arguments.url, "SPLUNK_URL", environ)
+    token = settings.secret("--token-file", arguments.token_file, arguments.token_env, environ)
+    rest = _rest(arguments, url, lambda: {"Authorization": f"Bearer {token.reveal()}"}, splunk.ADVICE)
+    made = package("splunk", arguments.content, arguments.rules)
+    searches = splunk_parts.searches(made, arguments.profile)
+    where = f"Splunk {url}, {arguments.profile} events{splunk.version_note(splunk.app_version(rest))}"
+    return where, [
+        Part(splunk.Macros(rest), splunk_parts.macros(made)),
+        Part(splunk.SavedSearches(rest, searches.wanted, enable=arguments.enable), searches),
+    ]
+
+
+# --- Elastic ---
 
 
 def _add_elastic(parser: argparse.ArgumentParser) -> None:
@@ -38,25 +86,103 @@ def _add_elastic(parser: argparse.ArgumentParser) -> None:
 def _elastic(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, list[Part]]:
     from entrawatch.deploy import elastic, elastic_parts, settings
     from entrawatch.deploy.content import package
-    from entrawatch.deploy.rest import Connection, Rest
     from entrawatch.deploy.run import Part
     from entrawatch.redaction import hide
 
     url = settings.address("--kibana-url", arguments.kibana_url, "KIBANA_URL", environ)
     key = settings.secret("--api-key-file", arguments.api_key_file, arguments.api_key_env, environ)
     hide(elastic.spellings(key.reveal()))
+    rest = _rest(arguments, url, lambda: elastic.headers(key.reveal()), elastic.ADVICE)
     made = package("elastic", arguments.content, arguments.rules)
-    rest = Rest(
-        Connection(
-            url, lambda: elastic.headers(key.reveal()), elastic.ADVICE, settings.bundle(arguments.ca_bundle),
-            arguments.timeout,
-        )
-    )  # fmt: skip
     rules = elastic.KibanaRules(rest, arguments.space, enable=arguments.enable)
     where = f"Kibana {url}, space {arguments.space or 'default'}"
     return where, [Part(rules, elastic_parts.rules(made))]
 
 
+# --- Sentinel ---
+
+
+def _add_sentinel(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Sentinel")
+    group.add_argument("--subscription", default="", metavar="GUID", help="its id (default: $AZURE_SUBSCRIPTION_ID)")
+    group.add_argument("--resource-group", required=True, metavar="NAME", help="the workspace's resource group")
+    group.add_argument("--workspace", required=True, metavar="NAME", help="the Log Analytics workspace")
+    group.add_argument("--no-hunting", action="store_true", help="leave the hunting queries out")
+    identity = parser.add_argument_group("who signs in")
+    identity.add_argument(
+        "--auth", default="token",
+        choices=("token", "client_secret", "certificate", "managed_identity", "workload_identity"),
+        help="token: the one in $AZURE_ACCESS_TOKEN, from az account get-access-token (default); or an application "
+        "($AZURE_TENANT_ID, $AZURE_CLIENT_ID) with $AZURE_CLIENT_SECRET or --certificate; or the machine's identity",
+    )  # fmt: skip
+    identity.add_argument("--secret-file", type=Path, metavar="FILE", help="the token or client secret from a file")
+    identity.add_argument("--tenant-id", default="", help="the application's tenant (default: $AZURE_TENANT_ID)")
+    identity.add_argument("--client-id", default="", help="the application's id (default: $AZURE_CLIENT_ID)")
+    identity.add_argument("--certificate", type=Path, metavar="PEM", help="certificate with its private key")
+    identity.add_argument("--cloud", default="global", choices=("global", "usgov", "usgov_dod", "china"))
+    identity.add_argument(
+        "--management-url", default="", metavar="URL", help="Resource Manager, where it is no cloud's"
+    )
+    identity.add_argument("--login-url", default="", metavar="URL", help="the token authority, likewise")
+
+
+def _sentinel(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, list[Part]]:
+    from entrawatch.deploy import azure, sentinel, sentinel_parts, settings
+    from entrawatch.deploy.content import package
+    from entrawatch.deploy.run import Part
+
+    workspace = azure.Workspace(
+        arguments.subscription or environ.get("AZURE_SUBSCRIPTION_ID", ""),
+        arguments.resource_group, arguments.workspace,
+    )  # fmt: skip
+    given = arguments.management_url or azure.HOSTS[arguments.cloud]
+    url = settings.address("--management-url", given, "", environ)
+    rest = _rest(arguments, url, _headers(arguments, environ, url), azure.ADVICE)
+    made = package("sentinel", arguments.content, arguments.rules)
+    parts = [Part(sentinel.AlertRules(rest, workspace, enable=arguments.enable), sentinel_parts.rules(made))]
+    if not arguments.no_hunting:
+        parts.append(Part(sentinel.HuntingQueries(rest, workspace), sentinel_parts.hunts(made)))
+    return f"Sentinel workspace {workspace.name} in {workspace.resource_group}", parts
+
+
+def _headers(arguments: argparse.Namespace, environ: Mapping[str, str], url: str) -> Callable[[], Mapping[str, str]]:
+    from entrawatch.deploy import azure, settings
+
+    if arguments.auth == "token":
+        token = settings.secret("--secret-file", arguments.secret_file, "AZURE_ACCESS_TOKEN", environ)
+        return azure.GivenToken(token).headers
+    return azure.OwnToken(_tenant(arguments, environ, url)).headers
+
+
+def _tenant(arguments: argparse.Namespace, environ: Mapping[str, str], url: str) -> TenantConfig:
+    """The application or identity as the connector's sign-in knows one; its Graph is Resource Manager."""
+    from entrawatch.config.model import AuthConfig, GraphConfig, TenantConfig
+    from entrawatch.deploy import settings
+    from entrawatch.errors import ConfigError
+
+    method = arguments.auth
+    tenant = arguments.tenant_id or environ.get("AZURE_TENANT_ID", "")
+    client = arguments.client_id or environ.get("AZURE_CLIENT_ID", "")
+    if method != "managed_identity" and not (tenant and client):
+        raise ConfigError(
+            [f"--auth {method}: needs --tenant-id and --client-id, or AZURE_TENANT_ID and AZURE_CLIENT_ID"]
+        )
+    if method == "certificate" and arguments.certificate is None:
+        raise ConfigError(["--auth certificate: needs --certificate, a PEM file with certificate and key"])
+    secret = None
+    if method == "client_secret":
+        secret = settings.secret("--secret-file", arguments.secret_file, "AZURE_CLIENT_SECRET", environ)
+    auth = AuthConfig(
+        method, secret, arguments.certificate, identity_client_id=client if method == "managed_identity" else ""
+    )
+    graph = GraphConfig(
+        arguments.cloud, url, arguments.login_url, settings.bundle(arguments.ca_bundle), timeout=arguments.timeout
+    )
+    return TenantConfig(tenant or "of this machine", tenant, client, auth, graph)
+
+
 PRODUCTS: dict[str, Product] = {
+    "splunk": Product("Saved searches and macros into a Splunk that has the app.", _add_splunk, _splunk),
     "elastic": Product("Detection rules into Elastic Security (Kibana).", _add_elastic, _elastic),
+    "sentinel": Product("Analytics rules and hunting queries into Microsoft Sentinel.", _add_sentinel, _sentinel),
 }

@@ -42,13 +42,17 @@ class Package:
             name.splunk if form == "splunk" else name.uuids[form]: slug for slug, name in self.release.names.items()
         }
 
-    def content(self, wanted: Iterable[Wanted], form: str = "") -> Content:
+    def retired(self, form: str) -> frozenset[str]:
+        """What rules were called in a form that earlier catalogues had and this one has not."""
+        there = {rule.id for rule in self.release.catalogue.rules.values()}
+        return frozenset(entry["names"][form] for known, entry in self.lock.entries.items() if known not in there)
+
+    def content(self, wanted: Iterable[Wanted], retired: frozenset[str] = frozenset()) -> Content:
         """What is to be deployed of these.
 
-        :param form: how the lock calls what earlier catalogues had of them; "" where it has no names for them.
+        :param retired: what earlier catalogues had of them.
         """
         kept = tuple(one for one in wanted if not self.chosen or one.slug in self.chosen)
-        retired = frozenset(entry["names"][form] for entry in self.lock.entries.values()) if form else frozenset()
         return Content(kept, retired, whole=not self.chosen)
 
 

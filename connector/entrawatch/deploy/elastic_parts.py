@@ -18,4 +18,5 @@ def rules(package: Package) -> Content:
     """The detection rules."""
     slugs = package.slugs("elastic")
     lines = [jsontext.loads(line) for line in package.files[RULES].splitlines() if line]
-    return package.content([elastic_rule.wanted(one, slugs.get(one["rule_id"], "")) for one in lines], "elastic")
+    wanted = [elastic_rule.wanted(one, slugs.get(one["rule_id"], "")) for one in lines]
+    return package.content(wanted, package.retired("elastic"))

@@ -46,6 +46,7 @@ class Standing:
     """One object as it stands in the product.
 
     :param mark: the mark it carries, "" for none.
+    :param marked: the fields that the mark was made of, where those are not `fields`.
     :param fixed: why the product will not let it be deleted, "" where it will.
     :param body: the object as the product gave it, with what is needed to change just this state of it.
     """
@@ -57,11 +58,12 @@ class Standing:
     mark: str = ""
     fixed: str = ""
     body: Any = field(default=None, hash=False, repr=False)
+    marked: Optional[Mapping[str, Any]] = field(default=None, hash=False)
 
     @property
     def by_hand(self) -> bool:
         """Whether it is not what deploy last put there."""
-        return self.mark != mark(self.key, self.fields)
+        return self.mark != mark(self.key, self.fields if self.marked is None else self.marked)
 
 
 @dataclass(frozen=True)
