@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CATALOGUE = Path(__file__).parents[2] / "content/catalogue"
+ANOTHER = "Another description, as long as one has to be to say something."
 SLUGS = ("guest-invited", "password-spray", "single-factor-from-new-network")
 
 
@@ -102,4 +103,3 @@ def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         return Done(code, out, err)
 
     return run
-

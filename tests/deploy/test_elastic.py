@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+from tests.deploy.conftest import ANOTHER
 from tests.deploy.kibana import BASE, KEY, Kibana
 from tests.deploy.stub import Fault, Reply
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tests.deploy.conftest import Content, Done
 
 DECODED = "id-of-key:secret-of-the-key"
-ANOTHER = "Another description, as long as one has to be to say something."
 
 
 @pytest.fixture
