@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from entrawatch.rules.rule import Rule
 
 _SCHEDULED = "scheduled"
+#: characters that a list is told in: an alert has room for 64 KB, and a user agent is an attacker's to choose
+_LONGEST = 2_000
 #: the level in the words that an alert's severity knows
 _SEVERITY = (
     'case(Level in ("critical", "high"), "High", Level == "medium", "Medium", Level == "low", "Low", "Informational")'
@@ -243,7 +245,10 @@ class SentinelKql(Kql):
 def _enriched(rule: Rule, pipe: Pipe, columns: tuple[str, ...]) -> tuple[Pipe, tuple[str, ...]]:
     """The finding with columns that alerts can be made of: entities, lists as texts, the level in Sentinel's words."""
     entities = [column for one in mapped(rule) for column in one.columns]
-    lists = [(name, f'strcat_array({name}, ", ")') for name in (spelled(ref.name) for ref in evidence(rule))]
+    lists = [
+        (name, f'substring(strcat_array({name}, ", "), 0, {_LONGEST})')
+        for name in (spelled(ref.name) for ref in evidence(rule))
+    ]
     severity = [("AlertSeverity", _SEVERITY)] if rule.escalations else []
     names = tuple(dict.fromkeys([*columns, *[name for name, _ in (*severity, *entities)]]))
     steps = [step("extend", *[f"{name} = {value}" for name, value in made]) for made in (entities, [*lists, *severity])]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: product → the module that makes its folder
 TARGETS: dict[str, str] = {
     "elastic": "entrawatch.packages.elastic",
+    "sentinel": "entrawatch.packages.sentinel",
 }
 #: folders below content/ that hold nothing that a person wrote
 OWNED = ("queries", "splunk", "elastic", "sentinel")
