@@ -16,7 +16,7 @@ from typing import Any
 import esql
 from esql import ast
 
-from entrawatch.sinks.index_templates import datasets, mappings
+from entrawatch.schema.index_templates import datasets, mappings
 
 from .esql_values import Gap, Row, Value, cell, compiled, values
 

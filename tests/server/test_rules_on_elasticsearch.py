@@ -16,7 +16,7 @@ from entrawatch.dialects.base import Compiled, Refusal
 from entrawatch.dialects.eql import Eql
 from entrawatch.dialects.esql_baseline import indices, transforms
 from entrawatch.rules import ir
-from entrawatch.sinks.index_templates import mappings
+from entrawatch.schema.index_templates import mappings
 from rules.eql_engine import parsed
 from rules.esql_runs import stored
 from rules.judge import holds, rows

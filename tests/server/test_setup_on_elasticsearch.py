@@ -14,9 +14,9 @@ from entrawatch.config.model import SinkConfig
 from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.errors import SinkRefusedError
 from entrawatch.normalize import normalize
+from entrawatch.schema import index_templates
 from entrawatch.schema.fields import FIELDS
 from entrawatch.schema.streams import STREAMS
-from entrawatch.sinks import index_templates
 from entrawatch.sinks.elasticsearch_setup import setup
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]

@@ -11,9 +11,9 @@ pytest.importorskip("elasticsearch")
 
 from entrawatch.config.model import Secret, SinkConfig
 from entrawatch.errors import ConfigError, SinkRefusedError, SinkUnavailableError
+from entrawatch.schema import index_templates
 from entrawatch.schema.fields import FIELDS
 from entrawatch.schema.streams import STREAMS
-from entrawatch.sinks import index_templates
 from entrawatch.sinks.elasticsearch_documents import data_streams
 from entrawatch.sinks.elasticsearch_setup import setup
 

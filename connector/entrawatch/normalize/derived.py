@@ -12,29 +12,13 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.jsontext import dumps
 from entrawatch.normalize.values import UNFIT, as_boolean, parsed
+from entrawatch.schema.derived import APPS, EXCLUSIONS, FLAGS, ROLE_IDS, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: one modified property: its name, its new value and its old value, as they came
 Change = tuple[str, str, str]
-
-_APPS = ("Application", "ServicePrincipal")
-_FLAGS = {
-    "ConsentContext.IsAdminConsent": "is_admin",
-    "ConsentContext.IsAppOnly": "is_app_only",
-    "ConsentContext.OnBehalfOfAll": "on_behalf_of_all",
-}
-_SCOPES = ("DelegatedPermissionGrant.Scope", "AppRole.Value")
-_ROLE_IDS = ("Role.ObjectID", "Role.TemplateId")
-#: list in a policy's conditions → what it excludes
-_EXCLUSIONS = {
-    ("users", "excludeUsers"): "user",
-    ("users", "excludeGroups"): "group",
-    ("users", "excludeRoles"): "role",
-    ("applications", "excludeApplications"): "app",
-    ("locations", "excludeLocations"): "location",
-}
 
 
 def bare(value: str) -> str:
@@ -81,7 +65,7 @@ def _targets(ours: dict[str, Any], targets: list[dict[str, Any]]) -> None:
         out["type"] = targets[0]["type"]
     for key, kinds, names in (
         ("user", ("User",), ("user_principal_name", "display_name")),
-        ("app", _APPS, ("display_name",)),
+        ("app", APPS, ("display_name",)),
         ("group", ("Group",), ("display_name",)),
     ):
         found = next((target for target in targets if target.get("type") in kinds), None)
@@ -103,16 +87,16 @@ def _consent(changes: list[Change]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     scopes: dict[str, None] = {}
     for name, new, old in changes:
-        if name in _FLAGS:
+        if name in FLAGS:
             flag = as_boolean(new)
             if flag is not None and flag is not UNFIT:
-                out[_FLAGS[name]] = flag
+                out[FLAGS[name]] = flag
         elif name == "ConsentAction.Permissions":
             granted, consent_type = _permissions(bare(new))
             scopes.update(dict.fromkeys(granted))
             if consent_type:
                 out["type"] = consent_type
-        elif name in _SCOPES:
+        elif name in SCOPES:
             scopes.update(dict.fromkeys(_added(bare(new), bare(old))))
     if scopes:
         out["scopes"] = list(scopes)
@@ -153,7 +137,7 @@ def _role(changes: list[Change], targets: list[dict[str, Any]]) -> dict[str, Any
         value = bare(new) or bare(old)
         if value and name == "Role.DisplayName":
             names[value] = None
-        elif value and name in _ROLE_IDS:
+        elif value and name in ROLE_IDS:
             ids[value] = None
     for target in targets:
         if target.get("type") == "Role":
@@ -233,7 +217,7 @@ def _excluded(policy: dict[str, Any]) -> list[str]:
     conditions = policy.get("conditions")
     conditions = conditions if type(conditions) is dict else {}
     out: dict[str, None] = {}
-    for (part, key), kind in _EXCLUSIONS.items():
+    for (part, key), kind in EXCLUSIONS.items():
         inner = conditions.get(part)
         items = inner.get(key) if type(inner) is dict else None
         for item in items if type(items) is list else ():

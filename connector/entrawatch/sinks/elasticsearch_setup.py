@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from elasticsearch import NotFoundError
 
 from entrawatch.errors import ConfigError
-from entrawatch.sinks import index_templates
+from entrawatch.schema import index_templates
 from entrawatch.sinks.elasticsearch import OPTIONS
 from entrawatch.sinks.elasticsearch_client import Scrubber, connect, translated
 from entrawatch.sinks.elasticsearch_documents import checked_namespace
