@@ -122,7 +122,8 @@ def test_a_field_is_computed_as_the_normaliser_derives_it(record: dict[str, Any]
     resolve = resolver("audit")
     names = Names("audit", ENVELOPE)
     columns = {field: names.path(resolve(field)) for field in FIELDS}
-    lines = ["`entrawatch_audit`", *commands(names.computed), f"table _time {' '.join(columns.values())}"]
+    table = f"table _time {' '.join(columns.values())}"
+    lines = ["`entrawatch_audit_azure_monitor_aad`", *commands(names.computed), table]
     wanted = {field: {fold(value) for value in row.values(resolve(field))} for field in FIELDS}
     for nulls in NULLS[ENVELOPE]:
         engine = index([row], spl(ENVELOPE).macros([]), ENVELOPE, nulls)

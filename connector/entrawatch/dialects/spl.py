@@ -39,7 +39,7 @@ class SplDialect(Dialect):
     profiles = (NORMALIZED, ENVELOPE)
 
     def event(self, rule: Rule, query: ir.EventQuery) -> Result:
-        made = Search(rule, self.profile)
+        made = self.search(rule)
         made.base(query.where)
         made.assign_all([*made.keys(), *made.flags()])
         if query.outside:
@@ -51,25 +51,24 @@ class SplDialect(Dialect):
         return made.finished()
 
     def window(self, rule: Rule, query: ir.WindowQuery) -> Result:
-        made = Search(rule, self.profile)
+        made = self.search(rule)
         made.base(query.where)
         grouped = _grouped(rule, query)
         made.assign_all([(field, made.tests.folded(single(ref))) for ref, field in grouped.items()])
         made.where(*[given(field) for field in grouped.values()])
         measure, counted = made.measure(query)
         made.assign_all([*counted, *made.flags()])
-        made.stats(made.measured(measure), list(grouped.values()))
-        made.where(Spl(f"{measure[0]}>={made.tests.value(query.measure.at_least)}"))
+        self.reached(made, query, measure, list(grouped.values()))
         if query.outside:
             self._outside(made, query.outside, _asked_of(query.outside, grouped))
-        made.add(RANGE, WINDOW)
+        self.bounds(made, query)
         return made.finished(measure[0])
 
     def followed(self, rule: Rule, query: ir.FollowedQuery) -> Result:
-        return followed(Search(rule, self.profile), query)
+        return followed(self.search(rule), query)
 
     def joined(self, rule: Rule, query: ir.JoinQuery) -> Result:
-        made, other = Search(rule, self.profile), Search(rule, self.profile)
+        made, other = self.search(rule), self.search(rule)
         other.names.source = query.source
         other.names.computed = made.names.computed
         made.base_of_two(query.where, other, query.partner)
@@ -80,12 +79,33 @@ class SplDialect(Dialect):
         made.assign(shared_key=Spl(f"if(is_event=1, {keys[0]}, {keys[1]})"))
         made.where(any_of([Spl("is_event=1"), Spl("is_partner=1")]), given("shared_key"))
         made.assign_all([*made.keys(), *made.flags()])
-        # partners first, so that every event knows of its partner when it comes
-        made.add(Spl("sort 0 -is_partner"), Spl("streamstats max(is_partner) AS partnered BY shared_key"))
-        made.where(Spl("is_event=1"), Spl("partnered=1"))
+        self.partnered(made, query)
         made.stats(made.measured(), made.columns)
         made.add(RANGE, WINDOW)
         return made.finished()
+
+    # --- what another kind of search does in its own way ---
+
+    def search(self, rule: Rule) -> Search:
+        """The search of a rule, empty as yet."""
+        return Search(rule, self.profile)
+
+    def reached(self, made: Search, query: ir.WindowQuery, measure: tuple[str, Spl], by: list[str]) -> None:
+        """One row for each group that meets the threshold in the run's range."""
+        made.stats(made.measured(measure), by)
+        made.where(Spl(f"{measure[0]}>={made.tests.value(query.measure.at_least)}"))
+
+    def bounds(self, made: Search, query: ir.WindowQuery) -> None:
+        """The window's bounds: the run's."""
+        del query
+        made.add(RANGE, WINDOW)
+
+    def partnered(self, made: Search, query: ir.JoinQuery) -> None:
+        """Keep the events that have a partner in the run's range."""
+        del query
+        # partners first, so that every event knows of its partner when it comes
+        made.add(Spl("sort 0 -is_partner"), Spl("streamstats max(is_partner) AS partnered BY shared_key"))
+        made.where(Spl("is_event=1"), Spl("partnered=1"))
 
     # --- what packages need beside the searches ---
 

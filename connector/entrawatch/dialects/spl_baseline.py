@@ -40,9 +40,8 @@ def search_text(baseline: Baseline, names: Names) -> str:
     """
     tests = Conditions(names, _no_parameter)
     said = search(baseline.where, names)
-    head = clauses(
-        f"{macro(source_name(baseline.source))} {comment(f'baseline {baseline.name}')}", *filter(None, [said])
-    )
+    source = macro(source_name(baseline.source, names.profile))
+    head = clauses(f"{source} {comment(f'baseline {baseline.name}')}", *filter(None, [said]))
     address, country, person = (tests.folded(ref) for ref in (baseline.address, baseline.country, baseline.user))
     lines = [
         *([] if said else [f"where {tests.write(baseline.where)}"]),

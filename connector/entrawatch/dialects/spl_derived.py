@@ -129,7 +129,7 @@ _FLAGS = (
 def _flag(name: str, change: str) -> tuple[str, Derived]:
     """The last value of a flag that is true or false, whatever quotes are around it."""
     flag = Spl(f"lower(trim({part('changes', 'newValue')}, {string(chr(34) + chr(92) + ' ')}))")
-    last = Spl('mvindex(mvfilter(match(flags, "^(?:true|false)$")), -1)')
+    last = Spl('mvindex(mvfilter(in(flags, "true", "false")), -1)')
     lines = evaluated(flags=of_changes((change,), flag)), evaluated(**{called(name): last})
     return name, Derived(lines, ("changes",))
 
@@ -138,7 +138,7 @@ def _address() -> tuple[str, Derived]:
     """The address without its port, where it is one: see `normalize.values.address`."""
     host = Spl(
         'case(substr(caller, 1, 1)="[", mvindex(split(substr(caller, 2), "]"), 0), '
-        'match(caller, "^[^:]*:[^:]*$"), mvindex(split(caller, ":"), 0), true(), caller)'
+        'mvcount(split(caller, ":"))=2, mvindex(split(caller, ":"), 0), true(), caller)'
     )
     valid = Spl(
         'case(match(caller, "[%/]"), null(), cidrmatch("0.0.0.0/0", caller), caller, cidrmatch("::/0", caller), caller)'

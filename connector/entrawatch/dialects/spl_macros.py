@@ -18,28 +18,29 @@ if TYPE_CHECKING:
     from entrawatch.rules import ir
     from entrawatch.rules.rule import Rule
 
-_INDEX = "entrawatch_index"
+#: the macro of the indexes that hold the events, and its definition until an administrator names them
+INDEX, ANY_INDEX = "entrawatch_index", "index=*"
 
 
-def source_name(source: str) -> str:
-    """The macro of a source's events."""
-    return f"entrawatch_{source}"
+def source_name(source: str, profile: str) -> str:
+    """The macro of a source's events; each profile has its own, so that an app can hold both."""
+    return f"entrawatch_{source}" if profile == NORMALIZED else f"entrawatch_{source}_{word(profile)}"
 
 
 def filter_name(rule: Rule) -> str:
     """The macro that ends a rule's search: where false positives are filtered out."""
-    return f"{word(rule.slug)}_filter"
+    return f"entrawatch_{word(rule.slug)}_filter"
 
 
 def parameter_name(rule: Rule, parameter: ir.Parameter) -> str:
     """The macro of a rule's parameter."""
-    return f"{word(rule.slug)}_{word(parameter.name)}"
+    return f"entrawatch_{word(rule.slug)}_{word(parameter.name)}"
 
 
 def macros(rules: Iterable[Rule], profile: str) -> dict[str, str]:
     """Name → definition, for these rules' searches and all sources."""
-    found = {_INDEX: "index=*"}
-    found.update({source_name(source): _source(source, profile) for source in MARKS[profile]})
+    found = {INDEX: ANY_INDEX}
+    found.update({source_name(source, profile): _source(source, profile) for source in MARKS[profile]})
     for rule in rules:
         for parameter in rule.parameters:
             found[parameter_name(rule, parameter)] = _definition(parameter)
@@ -49,9 +50,9 @@ def macros(rules: Iterable[Rule], profile: str) -> dict[str, str]:
 
 def _source(source: str, profile: str) -> str:
     if profile == NORMALIZED:
-        return f'{macro(_INDEX)} sourcetype="entrawatch:{source}"'
+        return f'{macro(INDEX)} sourcetype="entrawatch:{source}"'
     field, values = MARKS[profile][source]
-    return f'{macro(_INDEX)} sourcetype="{ENVELOPE}" {name(field)} IN ({", ".join(values)})'
+    return f'{macro(INDEX)} sourcetype="{ENVELOPE}" {name(field)} IN ({", ".join(values)})'
 
 
 def _definition(parameter: ir.Parameter) -> str:

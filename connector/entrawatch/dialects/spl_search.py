@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects import spl_macros
@@ -25,8 +26,6 @@ from entrawatch.dialects.sql import evidence
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from entrawatch.rules.rule import Rule
 
 Result = tuple[str, tuple[str, ...]]
@@ -43,7 +42,10 @@ class Search:
     """One rule's search.
 
     :ivar lines: the commands, the base search first.
+    :cvar late: how late an event may come and still be waited for.
     """
+
+    late = timedelta(0)
 
     def __init__(self, rule: Rule, profile: str) -> None:
         self.rule = rule
@@ -70,8 +72,7 @@ class Search:
     def assign_all(self, values: list[tuple[str, Spl]]) -> None:
         """The same from a list."""
         if values:
-            assigned = [f"{assignable(field)}={value}" for field, value in values]
-            self.add(Spl("eval " + clauses(*[f"{one}," for one in assigned[:-1]], assigned[-1])))
+            self.add(_evaluated(values))
 
     def stats(self, measured: list[str], by: list[str]) -> None:
         """One row for each group."""
@@ -82,7 +83,7 @@ class Search:
     def base(self, where: ir.Predicate) -> None:
         """The source with what the search command can say, then the rest."""
         said = [(part, search(part, self.names)) for part in _conjuncts(where)]
-        source = macro(spl_macros.source_name(self.rule.source))
+        source = self.source()
         self.add(clauses(f"{source} {self._title}", *[text for _, text in said if text]))
         self.where(*[self.tests.write(part) for part, text in said if not text])
 
@@ -93,7 +94,11 @@ class Search:
 
     def _terms(self, where: ir.Predicate) -> str:
         said = [search(part, self.names) for part in _conjuncts(where)]
-        return " ".join([macro(spl_macros.source_name(self.names.source)), *filter(None, said)])
+        return " ".join([self.source(), *filter(None, said)])
+
+    def source(self) -> Spl:
+        """The macro of the source's events."""
+        return macro(spl_macros.source_name(self.names.source, self.names.profile))
 
     def of_source(self) -> Spl:
         """That an event is of the source, as an expression."""
@@ -163,9 +168,15 @@ class Search:
         columns = [*self.columns, "window_start", "window_end", "level", *measures, "events", "event_ids", *shown]
         table = Spl("table " + clauses(*[f"{name(column)}," for column in columns[:-1]], name(columns[-1])))
         head, *rest = self.lines
-        ending = macro(spl_macros.filter_name(self.rule))
-        pipeline = [head, *[f"| {line}" for line in (*commands(self.names.computed), *rest, table, ending)]]
-        return "\n".join(pipeline) + "\n", tuple(columns)
+        more = self.more(columns)
+        ending = [*([_evaluated(more)] if more else []), macro(spl_macros.filter_name(self.rule))]
+        pipeline = [head, *[f"| {line}" for line in (*commands(self.names.computed), *rest, table, *ending)]]
+        return "\n".join(pipeline) + "\n", (*columns, *[column for column, _ in more])
+
+    def more(self, columns: list[str]) -> list[tuple[str, Spl]]:
+        """Further columns, made of these, which the filter can use too."""
+        del columns
+        return []
 
     def _level(self) -> Spl:
         """The rule's level, or the highest that one of the finding's events raises it to."""
@@ -173,6 +184,12 @@ class Search:
         raised = [f"{_flag(place)}=1, {string(step.level)}" for place, step in steps]
         plain = string(self.rule.level)
         return Spl(f"case({', '.join(raised)}, true(), {plain})") if raised else plain
+
+
+def _evaluated(values: list[tuple[str, Spl]]) -> Spl:
+    """The command that computes fields."""
+    assigned = [f"{assignable(field)}={value}" for field, value in values]
+    return Spl("eval " + clauses(*[f"{one}," for one in assigned[:-1]], assigned[-1]))
 
 
 def single(ref: ir.FieldRef) -> ir.FieldRef:

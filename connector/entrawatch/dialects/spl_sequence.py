@@ -52,7 +52,7 @@ def _slots(made: Search, query: ir.FollowedQuery) -> None:
     made.assign_all([*counted, *made.flags()])
     group = [given(_called(rule, ref)) for ref in first.by]
     shared = [given(_called(rule, ref)) for ref in _shared(query)]
-    latest = Spl(f"_time>=info_max_time-{seconds(query.every)}")
+    latest = Spl(f"_time>=info_max_time-{seconds(query.every + made.late)}")
     made.assign(
         starts=Spl(f"if({all_of([tests.write(first.where), *group])}, 1, 0)"),
         follows=Spl(f"if({all_of([tests.write(query.then), latest, *shared])}, 1, 0)"),

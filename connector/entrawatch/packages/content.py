@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TARGETS: dict[str, str] = {
     "elastic": "entrawatch.packages.elastic",
     "sentinel": "entrawatch.packages.sentinel",
+    "splunk": "entrawatch.packages.splunk",
 }
 #: folders below content/ that hold nothing that a person wrote
 OWNED = ("queries", "splunk", "elastic", "sentinel")

@@ -1,4 +1,4 @@
-"""The rules' query texts as files, one a rule and language, with what they lean on (macros, lookups, transforms).
+"""The rules' query texts as files, one a rule and language, with what they lean on (lookups, transforms).
 
 The files are what is reviewed when a dialect changes: `entrawatch build` writes them, `build --check` fails when they
 are not what the rules say.
@@ -13,15 +13,12 @@ from entrawatch.dialects import DIALECTS, dialect
 from entrawatch.dialects.base import Refusal
 from entrawatch.dialects.esql_baseline import indices, transforms
 from entrawatch.dialects.spl import SplDialect
-from entrawatch.dialects.spl_macros import macros
-from entrawatch.dialects.spl_schedule import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from entrawatch.packages.tree import Tree
     from entrawatch.rules.catalogue import Catalogue
-    from entrawatch.rules.rule import Rule
 
 #: (dialect, profile) → folder and ending of its files
 FOLDERS = {
@@ -52,25 +49,13 @@ def queries(catalogue: Catalogue) -> Tree:
 
 
 def _splunk(catalogue: Catalogue) -> Tree:
-    rules = list(catalogue.rules.values())
-    tree: Tree = {}
-    for profile in SplDialect.profiles:
-        folder = FOLDERS["spl", profile][0]
-        made = SplDialect(catalogue.baselines, profile)
-        tree[f"{folder}/macros.json"] = _json(macros(rules, profile))
-        for name, baseline in catalogue.baselines.items():
-            tree[f"{folder}/baseline-{name}.spl"] = made.baseline_search(baseline).encode()
-    tree["spl/schedules.json"] = _json({rule.slug: _schedule(rule) for rule in rules})
-    return tree
-
-
-def _schedule(rule: Rule) -> dict[str, Any]:
-    """When a search runs and over what: cron and Splunk's relative times, lengths in seconds."""
-    when = schedule(rule)
     return {
-        "cron": when.cron, "earliest": when.earliest, "latest": when.latest,
-        "every_seconds": int(when.every.total_seconds()), "lookback_seconds": int(when.lookback.total_seconds()),
-    }  # fmt: skip
+        f"{FOLDERS['spl', profile][0]}/baseline-{name}.spl": SplDialect(catalogue.baselines, profile)
+        .baseline_search(baseline)
+        .encode()
+        for profile in SplDialect.profiles
+        for name, baseline in catalogue.baselines.items()
+    }
 
 
 def _elastic(catalogue: Catalogue) -> Tree:
