@@ -1,0 +1,202 @@
+"""The queries of the import file, taken from the file: valid where they are to run, and found to find what the judge
+finds, when events come in time and when they come late."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import esql
+import pytest
+from tests.rules import eql_engine, esql_engine, esql_runs
+from tests.rules.judge import Judge, Row, rows
+
+from entrawatch.dialects.esql_text import dataset
+from entrawatch.packages.elastic_rule import derived
+from entrawatch.rules import ir
+
+from .elastic_rules import CATALOGUE, LINES
+from .kibana_runs import Kibana, arriving
+
+SHARED = Path(__file__).parents[3] / "shared" / "tables"
+EACH = pytest.mark.parametrize("slug", CATALOGUE.rules)
+CASES = [
+    pytest.param(slug, case, id=f"{slug}: {case.name}") for slug, rule in CATALOGUE.rules.items() for case in rule.cases
+]
+MATCHING = [case for case in CASES if case.values[1].match]
+#: a rule's first matching case
+FIRST = list({case.values[0]: case for case in reversed(MATCHING)}.values())
+NONE = timedelta(0)
+
+
+def wanted(slug: str, case_rows: list[Row]) -> list[tuple[str, ...]]:
+    return sorted(one.keys for one in Judge(CATALOGUE.baselines).findings(CATALOGUE.rules[slug], case_rows))
+
+
+def kibana(slug: str, case_rows: list[Row], **more: Any) -> Kibana:
+    return Kibana(LINES[slug], CATALOGUE.rules[slug], case_rows, list(CATALOGUE.baselines.values()), **more)
+
+
+# --- valid ------------------------------------------------------------------------------------------------------------
+
+
+@EACH
+@pytest.mark.parametrize("stack", ["8.19.0", "9.4.0"])
+def test_a_query_is_valid_on_our_mapping(slug: str, stack: str) -> None:
+    line, rule = LINES[slug], CATALOGUE.rules[slug]
+    if line["type"] == "eql":
+        eql_engine.parsed(line["query"], dataset(rule.source))
+    else:
+        esql_engine.parsed(line["query"], stack, esql_runs.lookup_types())
+
+
+#: what Elastic's azure integration maps of all that our queries name (its fields.yml for the two data streams, and ECS)
+MAPPED = {
+    "signin": {
+        "@timestamp": "date", "event.ingested": "date", "data_stream.dataset": "keyword", "message": "text",
+        "source.ip": "ip", "source.geo.country_iso_code": "keyword", "source.geo.city_name": "keyword",
+        "user.id": "keyword", "user.name": "keyword", "user_agent.original": "keyword",
+        **{
+            f"azure.signinlogs.properties.{name}": "keyword"
+            for name in (
+                "id", "user_principal_name", "app_display_name", "resource_display_name", "client_app_used",
+                "authentication_requirement", "conditional_access_status", "correlation_id", "home_tenant_id",
+                "resource_tenant_id", "device_detail.display_name",
+            )
+        },
+        "azure.signinlogs.properties.status.error_code": "long",
+        "azure.signinlogs.properties.autonomous_system_number": "long",
+        "azure.signinlogs.properties.is_interactive": "boolean",
+    },
+    "audit": {
+        "@timestamp": "date", "event.ingested": "date", "data_stream.dataset": "keyword", "source.ip": "ip",
+        **{
+            f"azure.auditlogs.properties.{name}": "keyword"
+            for name in (
+                "id", "activity_display_name", "category", "operation_type", "correlation_id", "result",
+                "initiated_by.app.displayName", "initiated_by.user.id", "initiated_by.user.userPrincipalName",
+            )
+        },
+    },
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="../shared, Elastic's list of fields, is not here")
+@pytest.mark.parametrize(("source", "name"), [("signin", "signinlogs"), ("audit", "auditlogs")])
+def test_what_we_say_that_the_integration_maps_it_maps(source: str, name: str) -> None:
+    table = json.loads((SHARED / f"elastic_azure_{name}.json").read_text(encoding="utf-8"))
+    theirs = {**table["mapped"], **table["ecs_and_common"]}
+    same = {"constant_keyword": "keyword", "match_only_text": "text"}
+    kinds = {path: same.get(theirs.get(path, ""), theirs.get(path)) for path in MAPPED[source]}
+    kinds.setdefault("message", "text")
+    assert {path: kind for path, kind in kinds.items() if path != "message"} == {
+        path: kind for path, kind in MAPPED[source].items() if path != "message"
+    }
+
+
+@EACH
+def test_on_elastics_integration_a_query_needs_what_its_setup_guide_says(slug: str) -> None:
+    """Sign-in rules nothing, audit rules the fields that our pipeline and template add."""
+    rule, line = CATALOGUE.rules[slug], LINES[slug]
+    sources = [rule.source, *([rule.query.source] if isinstance(rule.query, ir.JoinQuery) else [])]
+    ours = {name: kind for source in sources for name, kind in esql_engine.schema(dataset(source)).items()}
+    theirs = {name: kind for source in sources for name, kind in MAPPED[source].items()}
+    named = set(re.findall(r"[@A-Za-z_][\w.]*\w", line["query"])) & set(ours)
+    needs = [name for name in derived(rule) if name.startswith("entra.")]
+    assert sorted(named - set(theirs)) == needs
+    assert needs == [] if rule.source == "signin" else True
+    if line["type"] == "esql":
+        _parse(line["query"], {**theirs, **{name: ours[name] for name in needs}})
+
+
+def _parse(text: str, types: dict[str, str]) -> None:
+    """With Elastic's own parser over these columns. It lets an unknown one pass in `x = VALUES(x)`."""
+    lookups = {name: dict(fields) for name, fields in esql_runs.lookup_types()}
+    known = esql.Schema({**types, **esql_engine.METADATA}, lookups=lookups)
+    with esql.ParserConfig(min_stack_version="8.19.0"), known:
+        esql.parse_query(text)
+
+
+# --- found ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("slug", "case"), CASES)
+def test_events_in_time_make_one_alert_a_finding(slug: str, case: Any) -> None:
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows)
+    start = min(row.time for row in case_rows) + timedelta(seconds=97)
+    ran.run(arriving(case_rows, lambda *_: timedelta(seconds=40)), start)
+    assert sorted(ran.keys()) == wanted(slug, case_rows)
+    assert bool(ran.alerts) == case.match
+
+
+#: who is late: place among the events by time, their count → whether it is
+LATE = {
+    "all": lambda place, count: True,
+    "the first": lambda place, count: place == 0,
+    "the last": lambda place, count: place == count - 1,
+    "every other": lambda place, count: place % 2 == 0,
+}
+
+
+@pytest.mark.parametrize(("slug", "case"), FIRST)
+@pytest.mark.parametrize("who", LATE)
+@pytest.mark.parametrize("late", [3, 12, 55])
+def test_events_that_come_late_make_one_alert_too(slug: str, case: Any, who: str, late: int) -> None:
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows)
+    documents = arriving(case_rows, lambda *place: timedelta(minutes=late) if LATE[who](*place) else NONE)
+    ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=271))
+    assert sorted(ran.keys()) == wanted(slug, case_rows)
+
+
+@pytest.mark.parametrize(("slug", "case"), [case for case in CASES if not case.values[1].match])
+def test_a_near_miss_stays_one_when_half_of_it_comes_late(slug: str, case: Any) -> None:
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows)
+    documents = arriving(case_rows, lambda place, _: timedelta(minutes=12 * (place % 2)))
+    ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=271))
+    assert ran.keys() == []
+
+
+@pytest.mark.parametrize(("slug", "case"), FIRST)
+@pytest.mark.parametrize("begin", [1, 299, 590])
+def test_a_run_that_is_late_by_a_whole_interval_misses_nothing(slug: str, case: Any, begin: int) -> None:
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows)
+    start = min(row.time for row in case_rows) + timedelta(seconds=begin)
+    ran.run(arriving(case_rows, lambda *_: timedelta(seconds=5)), start, every=2)
+    assert sorted(ran.keys()) == wanted(slug, case_rows)
+
+
+@pytest.mark.parametrize(("slug", "case"), FIRST)
+def test_without_suppression_a_finding_makes_few_alerts_and_then_none(slug: str, case: Any) -> None:
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows, licensed=False)
+    ran.run(arriving(case_rows, lambda *_: NONE), min(row.time for row in case_rows) + timedelta(seconds=97))
+    assert set(ran.keys()) == set(wanted(slug, case_rows))
+    assert len(ran.alerts) <= len({row.time for row in case_rows}) + 3
+
+
+@pytest.mark.parametrize(("slug", "case"), FIRST)
+def test_a_revision_makes_no_second_alert(slug: str, case: Any) -> None:
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows)
+    first = arriving(case_rows, lambda *_: NONE)
+    again = [{**one, "_id": f"{one['_id']}:2"} for one in arriving(case_rows, lambda *_: timedelta(minutes=50))]
+    ran.run([*first, *again], min(row.time for row in case_rows) + timedelta(seconds=97))
+    assert sorted(ran.keys()) == wanted(slug, case_rows)
+
+
+def test_an_event_that_comes_after_the_hour_is_not_counted() -> None:
+    """What is written as the bound is the bound."""
+    slug = "brute-force"
+    case = next(case for case in CATALOGUE.rules[slug].cases if case.match)
+    case_rows = rows(case.records)
+    ran = kibana(slug, case_rows)
+    documents = arriving(case_rows, lambda *_: timedelta(hours=3))
+    ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=97))
+    assert ran.keys() == []
