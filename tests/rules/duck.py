@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pyarrow as pa
 
 from entrawatch.hunt.columns import columns, rower
 
@@ -33,8 +34,8 @@ def tables(catalogue: Catalogue, rows: Iterable[Row]) -> duckdb.DuckDBPyConnecti
         to_row = rower(known)
         filled = [to_row(row.event) for row in rows if row.source == source]
         if filled:
-            marks = ", ".join("?" * len(known))
-            connection.executemany(f"INSERT INTO {source} VALUES ({marks})", filled)
+            connection.register("filled", pa.table({str(n): list(values) for n, values in enumerate(zip(*filled))}))
+            connection.execute(f"INSERT INTO {source} SELECT * FROM filled")
     return connection
 
 
