@@ -413,3 +413,28 @@ def test_every_technique_of_a_rule_stands_under_a_tactic_that_it_serves(slug: st
                 assert sub["name"] == ATTACK[sub["id"]]["name"]
                 assert sub["id"].startswith(technique["id"] + ".")
     assert named == set(rule.techniques)
+
+
+# --- the documentation ------------------------------------------------------------------------------------------------
+
+
+def _told(slug: str) -> str:
+    line = LINES[slug]
+    marks = "\\*" * bool(line.get("severity_mapping")) + "†" * ("building_block_type" in line)
+    keys = ", ".join(f"`{key.name}`" for key in CATALOGUE.rules[slug].keys)
+    joins = line["alert_suppression"]["duration"]["value"]
+    return (
+        f"| {line['name']} | {line['type']} | {line['severity']}{marks} | {line['interval']} "
+        f"| {_span(minutes(line['from'].removeprefix('now-')))} | {_span(joins)} | {keys} |"
+    )
+
+
+def _span(count: int) -> str:
+    hours, rest = divmod(count, 60)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest))
+
+
+def test_the_guide_has_a_row_for_each_rule() -> None:
+    guide = (CONTENT.parent / "docs" / "elastic-security.md").read_text(encoding="utf-8")
+    rows = guide.partition("|---|---|---|---|---|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    assert rows == [_told(slug) for slug in LINES]
