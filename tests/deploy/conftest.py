@@ -6,21 +6,23 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 from entrawatch import redaction
 from entrawatch.cli.main import main
+from entrawatch.deploy import content as deploy_content
 from entrawatch.packages.content import released
 from entrawatch.packages.versions import LOCK, Lock, read_lock
 from entrawatch.rules.catalogue import load_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 CATALOGUE = Path(__file__).parents[2] / "content/catalogue"
 ANOTHER = "Another description, as long as one has to be to say something."
+_MADE: dict[Any, Any] = {}
 SLUGS = ("guest-invited", "password-spray", "single-factor-from-new-network")
 
 
@@ -87,6 +89,21 @@ def _forget_secrets() -> Iterator[None]:
     yield
     redaction._known.clear()
     redaction._known.update(known)
+
+
+@pytest.fixture(autouse=True)
+def _remember_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same catalogue makes the same package (tests/packages), and most tests here deploy the same one."""
+    make = deploy_content.package
+
+    def remembered(product: str, folder: Path, slugs: Sequence[str] = ()) -> Any:
+        files = tuple((path.name, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file())
+        key = (product, files, tuple(slugs))
+        if not files or key not in _MADE:
+            _MADE[key] = make(product, folder, slugs)
+        return _MADE[key]
+
+    monkeypatch.setattr(deploy_content, "package", remembered)
 
 
 @pytest.fixture

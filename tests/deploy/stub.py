@@ -110,6 +110,7 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 20
+        disable_nagle_algorithm = True
 
         def log_message(self, *_: object) -> None:
             pass
