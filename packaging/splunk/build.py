@@ -128,7 +128,7 @@ def _generate(work: Path) -> None:
     needed = ("app.manifest", "default/restmap.conf", "default/app.conf", f"bin/{APP}.py", "lib/solnlib/__init__.py",
               "appserver/static/openapi.json")  # fmt: skip
     missing = [name for name in needed if not (made / name).is_file()]
-    if missing:  # ucc-gen exits 0 on its own crash
+    if missing:
         raise BuildError(f"ucc-gen made no {', '.join(missing)}; run it by hand to see why")
 
 
@@ -190,8 +190,10 @@ def _run(*command: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise BuildError(f"{error.filename} is missing; run packaging/splunk/install.sh first") from None
-    if done.returncode or "ERROR" in done.stderr + done.stdout:
-        raise BuildError(f"{shlex.join(command[:4])} … failed:\n{done.stdout}{done.stderr}")
+    said = done.stdout + done.stderr
+    at = said.find("ERROR")
+    if done.returncode or at >= 0:  # ucc-gen exits 0 on its own crash
+        raise BuildError(f"{shlex.join(command[:4])} … failed:\n{said[max(at, 0) :]}")
 
 
 def main() -> int:

@@ -40,6 +40,7 @@ ALLOWED = {
     "check_for_splunk_js": Allowed("a notice about telemetry, for UCC's pages", _UI),
     "check_for_splunk_js_header_and_footer_view": Allowed("UCC's pages", _UI),
     "check_for_python_script_existence": Allowed("counts Python files"),
+    "check_collections_conf": Allowed("tells that there is a collection", r"default/collections\.conf"),
     "check_for_modular_inputs": Allowed("tells that there is an input", r"README/inputs\.conf\.spec"),
     "check_for_updates_disabled": Allowed("is meant for apps that are not on Splunkbase", r"default/app\.conf"),
     "check_for_custom_mako_templates": Allowed(
@@ -56,7 +57,10 @@ ALLOWED = {
         "splunk-sdk 3 needs Python 3.13, and Splunk's 3.9 is served too", r"lib/splunklib/\S+|lib/splunk_sdk-\S+",
         ("whole",),
     ),
-    "check_hostnames_and_ips": Allowed("comments and Azure's metadata address", r"lib/(?!entrawatch/)\S+", ("whole",)),
+    "check_hostnames_and_ips": Allowed(
+        "Azure's metadata address, comments, and an address for documentation (RFC 5737) in the macros' comments",
+        r"lib/(?!entrawatch/)\S+|default/macros\.conf",
+    ),
     "check_for_supported_tls": Allowed("solnlib's talk with splunkd on the same host", r"lib/solnlib/\S+", ("whole",)),
     "check_ucc_dependencies": Allowed("tells which libraries there are", r"lib/(solnlib|splunktaucclib)/\S+",
                                       ("whole",)),

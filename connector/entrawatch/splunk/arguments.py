@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 SHAPES = {"normalized": "event", "azure:monitor:aad": "envelope"}
 #: how far back an input without a start time begins
 _START = timedelta(days=1)
-#: how much is asked at once. A run that is over before a range is read whole reads that range again: so not the loop's
-#: usual six hours.
-_WINDOW = timedelta(hours=1)
 _INTERVAL = (60, 86400)
 _CRON = re.compile(r"\S+( \S+){4}")
 _NAME = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
@@ -134,7 +131,7 @@ def read_tenant(given: Input, account: Values, proxy: Values) -> TenantConfig:
     return TenantConfig(
         name=tenant_id, tenant_id=tenant_id, client_id=client_id,
         auth=AuthConfig(secret=Secret(values["client_secret"])),
-        graph=graph, collect=CollectConfig(start=given.start, window=_WINDOW), streams=given.streams,
+        graph=graph, collect=CollectConfig(start=given.start), streams=given.streams,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from entrawatch.clock import SystemClock
 from entrawatch.errors import StateError
 from entrawatch.graph.source import GraphSource
+from entrawatch.ingest.policy import Policy
 from entrawatch.ingest.runner import Runner
 from entrawatch.ingest.store import Store
 from entrawatch.normalize import normalize
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from entrawatch.ingest.runner import Outcome
     from entrawatch.splunk.arguments import Input
 
+#: a run that fails soon is told soon, and the next one is a try as well
+POLICY = Policy(read_tries=3, pause_limit=15.0, outage_limit=15.0, once_failures=2)
 STATE, DEAD_LETTER = "state.sqlite", "dead-letter.jsonl"
 #: how the sink is called in the state: not by index or format, for changing those must send nothing again
 SINK = "splunk"
-#: seconds a run may take at least before it makes room for the next
-PATIENCE = 900
+#: seconds a run may take at least before it makes room for the next; a window of a large tenant is read whole in them
+PATIENCE = 1800
 _LOG = logging.getLogger(__name__)
 #: counter → what it is called in the log
 _TOLD = {"events_added": "new", "events_revised": "revised", "dead_letters": "put_aside", "gaps": "gaps"}
@@ -74,7 +77,7 @@ def collect(
     """Read all streams of an input to the present.
 
     A run that takes longer than the input's interval, and than `patience`, ends at its next whole batch: the next run
-    begins with what is new, and reads on in the past where this one stood. So a first start weeks back delays nothing.
+    begins with what is new, and reads on in the past where this one stood. So a first start weeks back does not hold up today.
 
     :param folder: the input's own, for its state; made where it is missing.
     :param stop: set it, and the run ends at the next whole batch.
@@ -113,7 +116,10 @@ def _runner(
     stack.callback(dead_letter.close)
     store = Store(folder / STATE)
     stack.callback(store.close)
-    return Runner([(tenant, source)], [sink], normalize, store, dead_letter, clock=clock, observer=delivered, stop=stop)
+    return Runner(
+        [(tenant, source)], [sink], normalize, store, dead_letter, clock=clock, observer=delivered, stop=stop,
+        policy=POLICY,
+    )  # fmt: skip
 
 
 @contextmanager
