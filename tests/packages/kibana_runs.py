@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.rules import eql_engine, esql_engine, esql_runs
-from tests.rules.judge import Networks, Row
-
 from entrawatch.dialects.esql_text import dataset
+from rules import eql_engine, esql_engine, esql_runs
+from rules.judge import Networks, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,12 +11,12 @@ from typing import Any
 
 import esql
 import pytest
-from tests.rules import eql_engine, esql_engine, esql_runs
-from tests.rules.judge import Judge, Row, rows
 
 from entrawatch.dialects.esql_text import dataset
 from entrawatch.packages.elastic_rule import derived
 from entrawatch.rules import ir
+from rules import eql_engine, esql_engine, esql_runs
+from rules.judge import Judge, Row, rows
 
 from .elastic_rules import CATALOGUE, LINES
 from .kibana_runs import Kibana, arriving
@@ -189,6 +189,22 @@ def test_a_revision_makes_no_second_alert(slug: str, case: Any) -> None:
     again = [{**one, "_id": f"{one['_id']}:2"} for one in arriving(case_rows, lambda *_: timedelta(minutes=50))]
     ran.run([*first, *again], min(row.time for row in case_rows) + timedelta(seconds=97))
     assert sorted(ran.keys()) == wanted(slug, case_rows)
+
+
+@pytest.mark.parametrize("slug", ["brute-force", "password-spray"])
+def test_findings_that_differ_in_the_last_key_alone_are_two_alerts(slug: str) -> None:
+    case = next(case for case in CATALOGUE.rules[slug].cases if case.match)
+    agents = {"one": "agent/1", "other": "agent/2"}
+    records = [
+        (stream, {**record, "id": f"{record['id']}-{who}", "userAgent": agent})
+        for who, agent in agents.items()
+        for stream, record in case.records
+    ]
+    case_rows = rows(records)
+    ran = kibana(slug, case_rows)
+    ran.run(arriving(case_rows, lambda *_: NONE), min(row.time for row in case_rows) + timedelta(seconds=97))
+    assert sorted(ran.keys()) == wanted(slug, case_rows)
+    assert {key[-1] for key in ran.keys()} == set(agents.values())
 
 
 def test_an_event_that_comes_after_the_hour_is_not_counted() -> None:
