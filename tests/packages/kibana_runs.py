@@ -91,10 +91,10 @@ class Kibana:
         there = [one for one in documents if now - self.lookback <= one["event.ingested"] <= now]
         if not there:
             return
-        for found in self._found(there, now)[: self.line["max_signals"]]:
+        for found in self._results(there, now)[: self.line["max_signals"]]:
             self._alert(found, now)
 
-    def _found(self, there: list[Document], now: datetime) -> list[Document]:
+    def _results(self, there: list[Document], now: datetime) -> list[Document]:
         if self.line["type"] == "eql":
             return eql_engine.run(self.line["query"], dataset(self.rule.source), there)
         seen = esql_engine.columns(there, self.line["query"])
@@ -120,7 +120,7 @@ class Kibana:
         assert all(group), f"{said['group_by']}: a field is missing, and each alert would stand alone"
         return any(_group(one, said["group_by"]) == group and now - made < lasts for made, one in self.alerts)
 
-    def keys(self) -> list[tuple[str, ...]]:
+    def found(self) -> list[tuple[str, ...]]:
         """The alerts' keys, as the judge folds them."""
         return [key for _, one in self.alerts for key in esql_keys(self.rule, [one])]
 

@@ -129,7 +129,7 @@ def test_events_in_time_make_one_alert_a_finding(slug: str, case: Any) -> None:
     ran = kibana(slug, case_rows)
     start = min(row.time for row in case_rows) + timedelta(seconds=97)
     ran.run(arriving(case_rows, lambda *_: timedelta(seconds=40)), start)
-    assert sorted(ran.keys()) == wanted(slug, case_rows)
+    assert sorted(ran.found()) == wanted(slug, case_rows)
     assert bool(ran.alerts) == case.match
 
 
@@ -150,7 +150,7 @@ def test_events_that_come_late_make_one_alert_too(slug: str, case: Any, who: str
     ran = kibana(slug, case_rows)
     documents = arriving(case_rows, lambda *place: timedelta(minutes=late) if LATE[who](*place) else NONE)
     ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=271))
-    assert sorted(ran.keys()) == wanted(slug, case_rows)
+    assert sorted(ran.found()) == wanted(slug, case_rows)
 
 
 @pytest.mark.parametrize(("slug", "case"), [case for case in CASES if not case.values[1].match])
@@ -159,7 +159,7 @@ def test_a_near_miss_stays_one_when_half_of_it_comes_late(slug: str, case: Any) 
     ran = kibana(slug, case_rows)
     documents = arriving(case_rows, lambda place, _: timedelta(minutes=12 * (place % 2)))
     ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=271))
-    assert ran.keys() == []
+    assert ran.found() == []
 
 
 @pytest.mark.parametrize(("slug", "case"), FIRST)
@@ -169,7 +169,7 @@ def test_a_run_that_is_late_by_a_whole_interval_misses_nothing(slug: str, case: 
     ran = kibana(slug, case_rows)
     start = min(row.time for row in case_rows) + timedelta(seconds=begin)
     ran.run(arriving(case_rows, lambda *_: timedelta(seconds=5)), start, every=2)
-    assert sorted(ran.keys()) == wanted(slug, case_rows)
+    assert sorted(ran.found()) == wanted(slug, case_rows)
 
 
 @pytest.mark.parametrize(("slug", "case"), FIRST)
@@ -177,7 +177,7 @@ def test_without_suppression_a_finding_makes_few_alerts_and_then_none(slug: str,
     case_rows = rows(case.records)
     ran = kibana(slug, case_rows, licensed=False)
     ran.run(arriving(case_rows, lambda *_: NONE), min(row.time for row in case_rows) + timedelta(seconds=97))
-    assert set(ran.keys()) == set(wanted(slug, case_rows))
+    assert set(ran.found()) == set(wanted(slug, case_rows))
     assert len(ran.alerts) <= len({row.time for row in case_rows}) + 3
 
 
@@ -188,7 +188,7 @@ def test_a_revision_makes_no_second_alert(slug: str, case: Any) -> None:
     first = arriving(case_rows, lambda *_: NONE)
     again = [{**one, "_id": f"{one['_id']}:2"} for one in arriving(case_rows, lambda *_: timedelta(minutes=50))]
     ran.run([*first, *again], min(row.time for row in case_rows) + timedelta(seconds=97))
-    assert sorted(ran.keys()) == wanted(slug, case_rows)
+    assert sorted(ran.found()) == wanted(slug, case_rows)
 
 
 @pytest.mark.parametrize("slug", ["brute-force", "password-spray"])
@@ -203,8 +203,8 @@ def test_findings_that_differ_in_the_last_key_alone_are_two_alerts(slug: str) ->
     case_rows = rows(records)
     ran = kibana(slug, case_rows)
     ran.run(arriving(case_rows, lambda *_: NONE), min(row.time for row in case_rows) + timedelta(seconds=97))
-    assert sorted(ran.keys()) == wanted(slug, case_rows)
-    assert {key[-1] for key in ran.keys()} == set(agents.values())
+    assert sorted(ran.found()) == wanted(slug, case_rows)
+    assert {key[-1] for key in ran.found()} == set(agents.values())
 
 
 def test_an_event_that_comes_after_the_hour_is_not_counted() -> None:
@@ -215,4 +215,4 @@ def test_an_event_that_comes_after_the_hour_is_not_counted() -> None:
     ran = kibana(slug, case_rows)
     documents = arriving(case_rows, lambda *_: timedelta(hours=3))
     ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=97))
-    assert ran.keys() == []
+    assert ran.found() == []
