@@ -6,6 +6,7 @@ import copy
 import email
 import email.policy
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -137,9 +138,13 @@ class Kibana(Stub):
         rules[line["rule_id"]] = {**copy.deepcopy(rule), **server}
 
     def edit(self, rule_id: str, **fields: Any) -> None:
-        """As the rule's page in Kibana does it: `meta` is written anew (its form knows of nothing in it)."""
+        """As the rule's page in Kibana does it: the whole rule from its form, which knows nothing of what `meta` held
+        and writes `from` in the largest unit."""
         rule = self.rules[rule_id]
-        rule.update(fields, revision=rule["revision"] + 1, meta={"from": "5m"})
+        rule.update(fields, revision=rule["revision"] + 1, meta={"kibana_siem_app_url": self.url})
+        minutes = re.fullmatch(r"now-(\d+)m", rule["from"])
+        if minutes and int(minutes[1]) % 60 == 0:
+            rule["from"] = f"now-{int(minutes[1]) // 60}h"
 
     def change(self, rule_id: str, **fields: Any) -> None:
         """As its API does it: what is not named stays."""

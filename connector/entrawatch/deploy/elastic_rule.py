@@ -4,25 +4,31 @@ Source of names and defaults: Kibana's own API schema, security_solution/common/
 `_import?overwrite=true` replaces the whole rule, with its exceptions and actions (kibana#269435), and before 8.16 its
 `enabled` in one version's way or another's (kibana#192272). So the line that is imported carries what stands there of
 all that is not ours.
+
+The page that edits a rule in Kibana saves the whole rule from its form (rule_creation_ui/pages/rule_creation/helpers.ts,
+formatRule): `meta`, which would be the place for a mark, is lost there, and `from` comes out in another unit. Texts stay,
+so the mark is the last line of the setup guide: a link definition that nothing links to, which Markdown does not show.
 """
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from entrawatch.deploy.mark import mark
+from entrawatch.deploy.mark import PATTERN, mark
 from entrawatch.deploy.plan import Standing, Wanted, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KIND = "rule"
-#: where the mark stands, in the rule's `meta`
-META_KEY = "entrawatch"
+#: the field whose last line the mark is
+MARKED = "setup"
 #: what people set on a rule that they run, and no catalogue says
 THEIRS = (
     "enabled", "actions", "response_actions", "exceptions_list", "throttle", "timeline_id", "timeline_title",
-    "output_index", "namespace",
+    "output_index", "namespace", "meta",
 )  # fmt: skip
 #: what is ours; `version` is sent but not compared, for Kibana may count it up itself
 OURS = (
@@ -35,6 +41,9 @@ OURS = (
 )  # fmt: skip
 #: what Kibana fills in where a rule does not say
 _DEFAULTS: dict[str, Any] = {"from": "now-6m", "to": "now", "interval": "5m", "max_signals": 100}
+_LINE = re.compile(rf"\s*\[//\]: # \(entrawatch ({PATTERN.pattern})\)\s*\Z")
+_SPAN = re.compile(r"(now-)?(\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def wanted(line: Mapping[str, Any], slug: str) -> Wanted:
@@ -53,11 +62,21 @@ def fields(rule: Mapping[str, Any]) -> dict[str, Any]:
     """What of a rule is ours, in one form whether it was written or read."""
     said = {name: rule.get(name, _DEFAULTS.get(name)) for name in OURS}
     said["required_fields"] = [_without(one, "ecs") for one in rule.get("required_fields") or []]
+    said[MARKED] = _LINE.sub("", str(said[MARKED] or "")).rstrip()
+    said |= {name: _span(said[name]) for name in ("from", "interval")}
     if isinstance(rule.get("alert_suppression"), dict):
         # threshold rules have none; Kibana fills it in for all others
         default = {} if rule.get("type") == "threshold" else {"missing_fields_strategy": "suppress"}
         said["alert_suppression"] = {**default, **rule["alert_suppression"]}
     return tidy(said) or {}
+
+
+def _span(text: Any) -> Any:
+    """ "now-120m" and "now-2h" as the same; anything else as it is."""
+    found = _SPAN.fullmatch(text) if isinstance(text, str) else None
+    if not found:
+        return text
+    return f"{found[1] or ''}{int(timedelta(**{_UNITS[found[3]]: int(found[2])}).total_seconds())}s"
 
 
 def _without(value: Any, name: str) -> Any:
@@ -66,13 +85,13 @@ def _without(value: Any, name: str) -> Any:
 
 def mark_of(rule: Mapping[str, Any]) -> str:
     """The mark a rule carries, "" for none."""
-    meta = rule.get("meta")
-    return str(meta.get(META_KEY, "")) if isinstance(meta, dict) else ""
+    found = _LINE.search(str(rule.get(MARKED) or ""))
+    return found[1] if found else ""
 
 
 def created(one: Wanted, *, enabled: bool) -> dict[str, Any]:
     """The line to import for a rule that is not there."""
-    return {**one.body, "enabled": enabled, "meta": {META_KEY: mark(one.key, one.fields)}}
+    return {**one.body, "enabled": enabled, MARKED: _marked(one)}
 
 
 def updated(one: Wanted, now: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +101,9 @@ def updated(one: Wanted, now: Mapping[str, Any]) -> dict[str, Any]:
     """
     ours = {name: value for name, value in one.body.items() if name not in THEIRS}
     theirs = {name: now[name] for name in THEIRS if now.get(name) is not None}
-    meta = now.get("meta")
-    meta = {**(meta if isinstance(meta, dict) else {}), META_KEY: mark(one.key, one.fields)}
-    return {**ours, **theirs, "meta": meta}
+    return {**ours, **theirs, MARKED: _marked(one)}
+
+
+def _marked(one: Wanted) -> str:
+    guide = str(one.body.get(MARKED) or "").rstrip()
+    return f"{guide}\n\n[//]: # (entrawatch {mark(one.key, one.fields)})\n".lstrip()
