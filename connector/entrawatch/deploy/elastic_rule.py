@@ -5,9 +5,9 @@ Source of names and defaults: Kibana's own API schema, security_solution/common/
 `enabled` in one version's way or another's (kibana#192272). So the line that is imported carries what stands there of
 all that is not ours.
 
-The page that edits a rule in Kibana saves the whole rule from its form (rule_creation_ui/pages/rule_creation/helpers.ts,
-formatRule): `meta`, which would be the place for a mark, is lost there, and `from` comes out in another unit. Texts stay,
-so the mark is the last line of the setup guide: a link definition that nothing links to, which Markdown does not show.
+The page that edits a rule in Kibana saves the whole rule from its form (rule_creation_ui, formatRule): `meta`, which
+would be the place for a mark, is lost there, and `from` comes out in another unit. Texts stay, so the mark is the last
+line of the setup guide: a link definition that nothing links to, which Markdown does not show.
 """
 
 from __future__ import annotations
