@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from entrawatch.packages import elastic_toml
+from entrawatch.packages import elastic_assets, elastic_toml
 from entrawatch.packages.elastic_rule import api_rule
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def tree(release: Release) -> Tree:
         }
         lines.append(_line(made))
         files[f"detection-rules/{elastic_toml.path(rule)}"] = elastic_toml.document(rule, made)
-    return {RULES: b"".join(lines), **files}
+    return {RULES: b"".join(lines), **files, **elastic_assets.tree(release.catalogue)}
 
 
 def _line(rule: Mapping[str, Any]) -> bytes:

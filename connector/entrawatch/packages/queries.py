@@ -1,4 +1,4 @@
-"""The rules' query texts as files, one a rule and language, with what they lean on (lookups, transforms).
+"""The rules' query texts as files, one a rule and language, with the searches that keep Splunk's baselines.
 
 The files are what is reviewed when a dialect changes: `entrawatch build` writes them, `build --check` fails when they
 are not what the rules say.
@@ -6,17 +6,13 @@ are not what the rules say.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entrawatch.dialects import DIALECTS, dialect
 from entrawatch.dialects.base import Refusal
-from entrawatch.dialects.esql_baseline import indices, transforms
 from entrawatch.dialects.spl import SplDialect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from entrawatch.packages.tree import Tree
     from entrawatch.rules.catalogue import Catalogue
 
@@ -45,7 +41,7 @@ def queries(catalogue: Catalogue) -> Tree:
             else:
                 tree[f"{folder}/{slug}.{ending}"] = answer.text.encode()
     tree["refusals.tsv"] = ("folder\trule\tnode\twhy\n" + "".join(sorted(refusals))).encode()
-    return {**tree, **_splunk(catalogue), **_elastic(catalogue)}
+    return {**tree, **_splunk(catalogue)}
 
 
 def _splunk(catalogue: Catalogue) -> Tree:
@@ -56,19 +52,6 @@ def _splunk(catalogue: Catalogue) -> Tree:
         for profile in SplDialect.profiles
         for name, baseline in catalogue.baselines.items()
     }
-
-
-def _elastic(catalogue: Catalogue) -> Tree:
-    return {
-        f"esql/baselines/{kind}/{name}.json": _json(body)
-        for baseline in catalogue.baselines.values()
-        for kind, made in (("indices", indices(baseline)), ("transforms", transforms(baseline)))
-        for name, body in made.items()
-    }
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=True, sort_keys=True) + "\n").encode()
 
 
 def uncovered() -> set[str]:

@@ -14,7 +14,7 @@ from entrawatch.schema.fields import FIELDS, Field
 from entrawatch.schema.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 #: above Elastic's logs (100), Fleet's integrations (200) and their namespaces (250)
 PRIORITY = 501
@@ -23,6 +23,11 @@ SETTINGS = "entrawatch-settings"
 #: the person's own settings and mappings, which win over ours; never written by us
 CUSTOM = "entrawatch-custom"
 META = {"managed_by": "entrawatch"}
+#: the namespace of our data streams unless another one is configured
+NAMESPACE = "entrawatch"
+POLICY, COMPONENT, INDEX = "ILM policy", "component template", "index template"
+#: kind of object → where the cluster's API has it
+PATHS = {POLICY: "_ilm/policy", COMPONENT: "_component_template", INDEX: "_index_template"}
 #: the longest keyword that is indexed: 32,766 bytes at up to four bytes a character. Elastic's usual 1,024 would hide
 #: long old and new values of audit records from rules.
 _LONGEST = 8191
@@ -107,6 +112,18 @@ def _dynamic(numbered: list[str]) -> list[dict[str, Any]]:
     return [{"objects": objects}, {"text": {"match_mapping_type": "string", "mapping": _KEYWORD}}]
 
 
+def properties(families: tuple[str, ...], wanted: Container[str]) -> dict[str, Any]:
+    """The mapping of some fields alone.
+
+    :param wanted: their paths in the event.
+    """
+    tree: dict[str, Any] = {}
+    for path, mapping in _fields(families):
+        if path in wanted:
+            _place(tree, path, mapping)
+    return _tidy(tree)
+
+
 def mappings(families: tuple[str, ...]) -> dict[str, Any]:
     """The mapping of a data set that holds events of these families."""
     fields = {**dict(_fields(families)), "event.ingested": _PARTICULAR["event.ingested"]}
@@ -178,3 +195,12 @@ def index_template(dataset: str, namespace: str) -> dict[str, Any]:
         "data_stream": {"hidden": False, "allow_custom_routing": False},
         "_meta": META,
     }
+
+
+def objects(namespace: str, retention_days: Optional[int]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Kind, name and body of all that our data streams need, in the order in which it can be installed."""
+    yield POLICY, LIFECYCLE, {"policy": lifecycle(retention_days)}
+    yield COMPONENT, SETTINGS, settings()
+    for dataset, families in datasets().items():
+        yield COMPONENT, mappings_name(dataset), mappings_template(families)
+        yield INDEX, f"entrawatch-{dataset}-{namespace}", index_template(dataset, namespace)

@@ -16,6 +16,7 @@ from elasticsearch.helpers import streaming_bulk
 
 from entrawatch.errors import SinkRefusedError, SinkUnavailableError
 from entrawatch.interfaces import Rejected, Silent
+from entrawatch.schema.index_templates import NAMESPACE
 from entrawatch.sinks.elasticsearch_client import Scrubber, connect, is_transient, reason_of, translated
 from entrawatch.sinks.elasticsearch_documents import checked_namespace, data_streams, expand, tally_of
 from entrawatch.sinks.elasticsearch_rollover import Rollovers
@@ -36,7 +37,7 @@ OPTIONS: dict[str, Option] = {
     "user": Option("text", "user name, where there is no API key"),
     "password": Option("secret", "the user's password"),
     "ca_bundle": Option("path", "PEM file of the CA certificates to trust (the cluster's http_ca.crt)"),
-    "namespace": Option("text", "namespace of the data streams logs-<dataset>-<namespace>", default="entrawatch"),
+    "namespace": Option("text", "namespace of the data streams logs-<dataset>-<namespace>", default=NAMESPACE),
     "batch_bytes": Option("int", "largest bulk request, before compression", default=10 * 1024 * 1024, least=1024),
     "timeout_seconds": Option("float", "longest time one request may take", default=60.0, least=1),
     "compress": Option("bool", "send with gzip", default=True),

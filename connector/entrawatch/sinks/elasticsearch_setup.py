@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 from elasticsearch import NotFoundError
 
 from entrawatch.errors import ConfigError
-from entrawatch.schema import index_templates
+from entrawatch.schema.index_templates import COMPONENT, INDEX, META, PATHS, POLICY, objects
 from entrawatch.sinks.elasticsearch import OPTIONS
 from entrawatch.sinks.elasticsearch_client import Scrubber, connect, translated
 from entrawatch.sinks.elasticsearch_documents import checked_namespace
 from entrawatch.sinks.options import faults, filled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from elasticsearch import Elasticsearch
 
     from entrawatch.config.model import SinkConfig
-
-POLICY, COMPONENT, INDEX = "ILM policy", "component template", "index template"
-_PATHS = {POLICY: "_ilm/policy", COMPONENT: "_component_template", INDEX: "_index_template"}
 
 
 @dataclass(frozen=True)
@@ -45,19 +40,10 @@ class Change:
     @property
     def request(self) -> str:
         """The request that installs it, as Kibana's console takes it, without the body."""
-        return f"PUT {_PATHS[self.kind]}/{self.name}"
+        return f"PUT {PATHS[self.kind]}/{self.name}"
 
     def __str__(self) -> str:
         return f"{self.action} {self.kind} {self.name}" + (f" ({self.note})" if self.note else "")
-
-
-def objects(namespace: str, retention_days: Optional[int]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Kind, name and body of all that is installed, in the order in which it can be."""
-    yield POLICY, index_templates.LIFECYCLE, {"policy": index_templates.lifecycle(retention_days)}
-    yield COMPONENT, index_templates.SETTINGS, index_templates.settings()
-    for dataset, families in index_templates.datasets().items():
-        yield COMPONENT, index_templates.mappings_name(dataset), index_templates.mappings_template(families)
-        yield INDEX, f"entrawatch-{dataset}-{namespace}", index_templates.index_template(dataset, namespace)
 
 
 def setup(config: SinkConfig, *, dry_run: bool = False) -> list[Change]:
@@ -101,7 +87,7 @@ def _noted(client: Elasticsearch, change: Change, *, news: bool) -> Change:
     """An index template with what its data stream makes of it."""
     stream = change.body["index_patterns"][0]
     effective = client.indices.simulate_index_template(name=stream)["template"]
-    if effective.get("mappings", {}).get("_meta") != index_templates.META:
+    if effective.get("mappings", {}).get("_meta") != META:
         note = f"without effect: a template of higher priority has {stream}; lower that one's priority"
     elif news and client.indices.exists(index=stream):
         note = f"{stream} is there already and takes it at its next rollover: POST /{stream}/_rollover"
