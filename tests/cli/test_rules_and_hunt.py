@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Callable
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import Done
 
 AUDIT = {
@@ -72,6 +74,9 @@ def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Pat
     [
         (["hunt", "LOGS", "--rules", "nosuch"], "there is no rule 'nosuch'; there are: brute-force"),
         (["hunt", "LOGS", "--since", "yesterday"], "entrawatch: --since: "),
+        (["hunt", "LOGS", "--since", ""], "entrawatch: --since: "),
+        (["hunt", "LOGS", "--since", "1d", "--until", "2d"], "entrawatch: --since: 1d is not before --until: 2d"),
+        (["hunt", "LOGS", "--rules", "brute-force,guest-invited"], "put blanks between names: brute-force guest-inv"),
         (["hunt", "LOGS", "--report", "/nosuch/page.html"], "entrawatch: --report: /nosuch is no folder"),
         (["hunt", "LOGS", "--report", "."], "entrawatch: --report: . is a folder; name a file in it, findings.html"),
         (["rules", "show", "nosuch"], "entrawatch: rules show: there is no rule 'nosuch'; there are: brute-force"),
@@ -88,6 +93,35 @@ def test_a_wrong_word_is_one_clear_line(call: Callable[..., Done], tmp_path: Pat
     done = call(*(str(logs) if word == "LOGS" else word for word in argv))
     assert done.code in {2, 3}
     assert told in done.line
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "", None])
+def test_impossible_times_are_hunted_through_and_told(call: Callable[..., Done], tmp_path: Path, time: Any) -> None:
+    failure = {
+        "createdDateTime": time, "userPrincipalName": "a@b.example", "ipAddress": "192.0.2.1", "appDisplayName": "x",
+        "userAgent": "y", "signInEventTypes": ["interactiveUser"], "status": {"errorCode": 50126}, "appId": "a",
+    }  # fmt: skip
+    logs, page = tmp_path / "logs.json", tmp_path / "page.html"
+    logs.write_text(json.dumps([{**failure, "id": str(number)} for number in range(6)]), encoding="utf-8")
+    done = call("hunt", logs, "--report", page)
+    assert (done.code, "brute-force" in done.out) == (0, True)
+    assert "6 sign-ins have no time, or an impossible one" in done.err
+
+
+def test_a_page_can_be_written_to_what_is_no_file(call: Callable[..., Done], logs: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        page = pool.submit(pipe.read_text, encoding="utf-8")
+        assert call("hunt", logs, "--report", pipe).code == 0
+        assert pipe.is_fifo()
+        assert "Application registered" in page.result(timeout=10)
+
+
+def test_closed_standard_input_is_said(call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    done = call("hunt", "-")
+    assert (done.code, "standard input is closed" in done.err) == (2, True)
 
 
 def test_nothing_to_hunt_through_is_no_clean_bill(call: Callable[..., Done], tmp_path: Path) -> None:
@@ -114,9 +148,12 @@ def test_no_finding_is_said_without_a_table(call: Callable[..., Done], logs: Pat
     assert "level" not in done.out
 
 
-@pytest.mark.parametrize(("days", "told"), [(0, 1), (1, 1), (2, 0)])
-def test_findings_before_the_baseline_knows_anything_are_pointed_out(
-    call: Callable[..., Done], tmp_path: Path, days: int, told: int
+@pytest.mark.parametrize(
+    ("days", "timeless", "judged"),
+    [(0, False, False), (6, False, False), (7, False, True), (6, True, False), (7, True, True)],
+)
+def test_what_the_logs_are_too_short_to_judge_is_no_finding_and_is_told(
+    call: Callable[..., Done], tmp_path: Path, days: int, timeless: bool, judged: bool
 ) -> None:
     sign_in = {
         "createdDateTime": "2026-01-07T09:00:00Z", "isInteractive": True, "status": {"errorCode": 0}, "appId": "a",
@@ -128,12 +165,38 @@ def test_findings_before_the_baseline_knows_anything_are_pointed_out(
         "authenticationRequirement": "singleFactorAuthentication", "location": {"countryOrRegion": "BR"},
     }  # fmt: skip
     logs, page = tmp_path / "logs.json", tmp_path / "page.html"
-    timeless = {**sign_in, "id": "3", "createdDateTime": "?"}
-    logs.write_text(json.dumps([sign_in, later, timeless]), encoding="utf-8")
-    done = call("hunt", logs, "--report", page)
-    assert "single-factor-from-new-network" in done.out
-    note = "single-factor-from-new-network: 1 of its findings are from the first 2 days of these logs"
-    assert (note in done.err, note in page.read_text(encoding="utf-8")) == (bool(told), bool(told))
+    records = [sign_in, later, *([{**sign_in, "id": "3", "createdDateTime": "?"}] if timeless else [])]
+    logs.write_text(json.dumps(records), encoding="utf-8")
+    done = call("hunt", logs, "--report", page, "--fail")
+    html = page.read_text(encoding="utf-8")
+    assert done.code == int(judged)
+    assert ("; 1 not judged" in done.out, "Not judged: 1" in html) == (not judged, not judged)
+    note = (
+        "single-factor-from-new-network: 1 possible finding not judged: organisation-networks is learnt from 7 days of "
+        "sign-ins, and these begin on 2026-01-07 09:00 UTC: nothing is judged before 2026-01-14 09:00 UTC"
+    )
+    assert (note in done.err, note in html) == (not judged, not judged)
+    assert ("1 sign-ins have no time" in done.err) is timeless
+
+
+def test_a_baseline_without_its_source_judges_nothing(call: Callable[..., Done], tmp_path: Path) -> None:
+    steps = [
+        "Reset password (self-service)", "Self-service password reset flow activity progress",
+        "User deleted security info", "User registered security info", "User started security info registration",
+    ]  # fmt: skip
+    user = {"userPrincipalName": "a@contoso.example", "ipAddress": "198.51.100.1"}
+    logs = tmp_path / "logs.json"
+    logs.write_text(
+        json.dumps([
+            {**AUDIT, "id": str(number), "activityDisplayName": step, "initiatedBy": {"user": user}}
+            for number, step in enumerate(steps)
+        ]),
+        encoding="utf-8",
+    )  # fmt: skip
+    done = call("hunt", logs)
+    assert "1 not judged" in done.out
+    assert "account-hijacking: 1 possible finding not judged" in done.err
+    assert "there are no sign-ins; add earlier logs" in done.err
 
 
 def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]) -> None:

@@ -8,14 +8,16 @@ import json
 import re
 import shutil
 import subprocess
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from entrawatch.dialects.sql import evidence
 from entrawatch.emulator.tenant import TenantOptions, generate
+from entrawatch.hunt.findings import findings
 from entrawatch.hunt.report import report
 from entrawatch.hunt.run import Hunt, hunt
 from entrawatch.normalize import normalize
@@ -128,6 +130,23 @@ def test_neighbouring_hits_of_one_key_are_one_finding() -> None:
     twice = [failure(minute) for minute in [*range(6), *range(600, 606)]]
     apart = hunt(CATALOGUE, read(["-"], io.BytesIO(lines(twice))))
     assert [one.rule.slug for one in apart.findings] == ["brute-force"] * 2
+
+
+@pytest.mark.timeout(60)
+def test_hits_of_months_without_a_pause_are_one_finding_soon() -> None:
+    rule = CATALOGUE.rules["brute-force"]
+    begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    rows = [
+        {
+            **{key.name: "x" for key in rule.keys}, **{field.name: ["y"] for field in evidence(rule)}, "level": "medium",
+            "window_start": begun + timedelta(minutes=5 * n), "window_end": begun + timedelta(minutes=5 * n + 60),
+            "attempts": 12, "events": 12, "event_ids": [f"id{m}" for m in range(n, n + 12)],
+        }
+        for n in range(30_000)
+    ]  # fmt: skip
+    (one,) = findings(rule, rows)
+    assert (one.start, one.end) == (begun, begun + timedelta(minutes=5 * 29_999 + 60))
+    assert (one.measures, len(one.event_ids)) == ({"attempts": 12, "events": 30_011}, 30_011)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from entrawatch.rules.shipped import chosen
 
     catalogue = chosen(arguments.rules)
-    since, until = _moment(arguments.since, "since"), _moment(arguments.until, "until")
+    since, until = _range(arguments)
     if arguments.report:
         _writable(arguments.report)
     with bars() as progress:
@@ -74,12 +74,23 @@ def _writable(page: Path) -> None:
         raise ConfigError([f"--report: {page.parent} is no folder that can be written; make it, or choose another"])
 
 
-def _moment(text: Optional[str], option: str) -> Optional[datetime]:
+def _range(arguments: argparse.Namespace) -> tuple[Optional[datetime], Optional[datetime]]:
+    """
+    :raises ConfigError: a time is none, or the range is empty.
+    """
     from datetime import datetime, timezone
 
     from entrawatch.cli.fetch import moment
+    from entrawatch.errors import ConfigError
 
-    return moment(text, option, datetime.now(timezone.utc)) if text else None
+    now = datetime.now(timezone.utc)
+    since, until = (
+        None if text is None else moment(text, option, now)
+        for text, option in ((arguments.since, "since"), (arguments.until, "until"))
+    )
+    if since and until and since >= until:
+        raise ConfigError([f"--since: {arguments.since} is not before --until: {arguments.until}"])
+    return since, until
 
 
 def _code(result: Hunt, *, fail: bool) -> int:
@@ -121,14 +132,19 @@ def findings_table(result: Hunt) -> Table:
     read = f"{number(records['signin'])} sign-ins and {number(records['audit'])} audit events"
     count = number(len(result.findings)) if result.findings else "no"
     title = f"{count} finding{'' if count == '1' else 's'} in {read}"
+    if result.unjudged:
+        title += f"; {number(len(result.unjudged))} not judged"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=True)
     table.show_header = bool(result.findings)
-    for column, width in (("level", 8), ("rule", 33), ("UTC", 12)):
+    years = {finding.start.year for finding in result.findings}
+    times = "%b %d %H:%M" if len(years) == 1 else "%Y-%m-%d %H:%M"
+    zone = f"{min(years)}, UTC" if len(years) == 1 else "UTC"
+    for column, width in (("level", 8), ("rule", 33), (zone, 12)):
         table.add_column(column, no_wrap=True, min_width=width, overflow="ellipsis")
     table.add_column("about", no_wrap=True, overflow="ellipsis", ratio=1)
     for finding in result.findings:
         level = Text(finding.level.replace("informational", "info"), _COLOURS[finding.level])
-        table.add_row(level, finding.rule.slug, f"{finding.start:%b %d %H:%M}", Text(_about(finding)))
+        table.add_row(level, finding.rule.slug, finding.start.strftime(times), Text(_about(finding)))
     return table
 
 
@@ -146,6 +162,9 @@ def write_report(path: Path, result: Hunt) -> None:
     """Write the page, whole or not at all."""
     from entrawatch.hunt.report import report
 
+    if path.exists() and not path.is_file():  # /dev/stdout, a pipe: nothing to put in its place
+        path.write_text(report(result), encoding="utf-8")
+        return
     partial = path.with_name(f".{path.name}.part")
     partial.write_text(report(result), encoding="utf-8")
     partial.replace(path)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LEVELS = ("informational", "low", "medium", "high", "critical")
 #: event ids that a finding tells; `events` counts them all
 _IDS = 100
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,16 @@ def iso(time: datetime) -> str:
 def findings(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """The findings of one rule's result rows, in time."""
     made = sorted((_finding(rule, row) for row in rows), key=lambda one: (_folded(one), one.start, one.end))
-    merged: list[Finding] = []
+    runs: list[list[Finding]] = []
+    end = None
     for one in made:
-        if merged and _folded(merged[-1]) == _folded(one) and one.start <= merged[-1].end:
-            merged[-1] = _joined(merged[-1], one)
+        if end is not None and _folded(runs[-1][0]) == _folded(one) and one.start <= end:
+            runs[-1].append(one)
+            end = max(end, one.end)
         else:
-            merged.append(one)
+            runs.append([one])
+            end = one.end
+    merged = [_joined(run) if len(run) > 1 else run[0] for run in runs]
     return sorted(merged, key=lambda one: (one.start, _folded(one)))
 
 
@@ -91,13 +96,20 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
     return Finding(
         rule=rule,
         level=row["level"],
-        start=row["window_start"],
-        end=row["window_end"],
+        start=_moment(row["window_start"]),
+        end=_moment(row["window_end"]),
         keys={key.name: row[key.name] for key in rule.keys},
         measures={**counted, "events": row["events"]},
         event_ids=ids,
         evidence={field.name: _values(row[field.name]) for field in evidence(rule)},
     )
+
+
+def _moment(found: Any) -> datetime:
+    """DuckDB tells a time beyond Python's years as text: a window that begins before the year 1 or ends behind 9999."""
+    if isinstance(found, datetime):
+        return found
+    return _FIRST if "BC" in str(found) else _LAST
 
 
 def _values(found: Any) -> tuple[str, ...]:
@@ -108,14 +120,17 @@ def _folded(finding: Finding) -> tuple[str, ...]:
     return tuple(str(value).lower() for value in finding.keys.values())
 
 
-def _joined(one: Finding, other: Finding) -> Finding:
-    ids = tuple(sorted({*one.event_ids, *other.event_ids}))
-    measures = {name: max(value, other.measures[name]) for name, value in one.measures.items()}
+def _joined(run: list[Finding]) -> Finding:
+    """One finding of several: all at once, for a year of hits is one run."""
+    ids = tuple(sorted({event for one in run for event in one.event_ids}))
+    measures = {name: max(one.measures[name] for one in run) for name in run[0].measures}
     return replace(
-        one,
-        level=max(one.level, other.level, key=LEVELS.index),
-        end=max(one.end, other.end),
+        run[0],
+        level=max((one.level for one in run), key=LEVELS.index),
+        end=max(one.end for one in run),
         measures={**measures, "events": len(ids)},
         event_ids=ids,
-        evidence={name: tuple(sorted({*seen, *other.evidence[name]})) for name, seen in one.evidence.items()},
+        evidence={
+            name: tuple(sorted({value for one in run for value in one.evidence[name]})) for name in run[0].evidence
+        },
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,6 +17,7 @@ from entrawatch.rules.attack import TACTICS, TECHNIQUES, Technique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from entrawatch.hunt.findings import Finding
     from entrawatch.hunt.run import Hunt
@@ -87,7 +87,8 @@ def timeline(findings: Sequence[Finding]) -> Timeline:
     if not findings:
         return Timeline((), rows, (), _WIDTH, height)
     start = min(finding.start for finding in findings)
-    span = max((max(finding.end for finding in findings) - start).total_seconds(), 1.0)
+    end = max(finding.end for finding in findings)
+    span = max((end - start).total_seconds(), 1.0)
 
     def place(time: datetime) -> float:
         return round(110 + (_WIDTH - 130) * (time - start).total_seconds() / span, 1)
@@ -104,9 +105,9 @@ def timeline(findings: Sequence[Finding]) -> Timeline:
         )
         for number, finding in enumerate(findings, 1)
     )
-    ticks = tuple((place(moment), moment.strftime("%b %d %H:%M")) for moment in _ticks(start, span))
+    ticks = tuple((place(moment), moment.strftime("%b %d %H:%M")) for moment in _ticks(start, end))
     return Timeline(dots, rows, ticks, _WIDTH, height)
 
 
-def _ticks(start: datetime, span: float) -> list[datetime]:
-    return [start + timedelta(seconds=span * part / 4) for part in range(5)]
+def _ticks(start: datetime, end: datetime) -> list[datetime]:
+    return [start + (end - start) * part / 4 for part in range(5)] if end > start else [start]

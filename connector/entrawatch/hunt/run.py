@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Callable, Optional, Union
@@ -18,16 +16,16 @@ from entrawatch.dialects.base import Compiled
 from entrawatch.dialects.sql import Sql
 from entrawatch.hunt.columns import columns
 from entrawatch.hunt.findings import Finding, findings
+from entrawatch.hunt.judged import notes, sorted_out, spans
 from entrawatch.hunt.load import Loaded, Loader
 from entrawatch.reading import files_in, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from entrawatch.reading import Item
     from entrawatch.rules.catalogue import Catalogue
-    from entrawatch.rules.rule import Baseline, Rule
 
 SOURCES = ("signin", "audit")
 #: reading processes: beyond them this one, which fills the database, is what one waits for
@@ -41,6 +39,7 @@ class Hunt:
     :param refused: rules that SQL cannot say, with the reason.
     :param notes: what to know when the findings are read, a line each.
     :param seconds: how long loading and each rule took.
+    :param unjudged: what the logs are too short to judge; the notes say why.
     """
 
     findings: tuple[Finding, ...]
@@ -49,6 +48,7 @@ class Hunt:
     refused: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unjudged: tuple[Finding, ...] = ()
 
 
 def hunt(
@@ -108,11 +108,12 @@ def _hunt(
         loaded = load(Loader(connection, described, progress))
         seconds = {"loading": time.perf_counter() - begun}
         found, refused = _run(catalogue, connection, seconds)
-        first = _first(connection)
+        reach = spans(connection, SOURCES)
     wanted = [one for one in found if (not since or one.end >= since) and (not until or one.start < until)]
     wanted.sort(key=lambda one: (-one.severity, one.start, one.rule.slug))
-    notes = tuple(unlearnt(catalogue, wanted, first))
-    return Hunt(tuple(wanted), loaded, tuple(catalogue.rules), refused, seconds, notes)
+    judged, unjudged = sorted_out(catalogue, wanted, reach)
+    told = tuple(notes(catalogue, unjudged, reach))
+    return Hunt(tuple(judged), loaded, tuple(catalogue.rules), refused, seconds, told, tuple(unjudged))
 
 
 @contextmanager
@@ -130,37 +131,6 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         finally:
             connection.close()
-
-
-def _first(connection: duckdb.DuckDBPyConnection) -> dict[str, Optional[datetime]]:
-    """The time of the first record, by source."""
-    # a record without a time stands at the epoch
-    query = """SELECT min("@timestamp") FROM {} WHERE "@timestamp" > '1971-01-01'"""
-    rows = {source: connection.execute(query.format(source)).fetchone() for source in SOURCES}
-    return {source: row[0] if row else None for source, row in rows.items()}
-
-
-def unlearnt(catalogue: Catalogue, found: Iterable[Finding], first: Mapping[str, Optional[datetime]]) -> Iterator[str]:
-    """A line for each rule with findings from a time in which its baseline had seen too few days to know anything."""
-    early = Counter(
-        (one.rule.slug, known)
-        for one in found
-        if (known := _baseline(catalogue, one.rule)) and _too_early(one, first.get(known.source), known.days)
-    )
-    for (slug, known), count in early.items():
-        yield (
-            f"{slug}: {count} of its findings are from the first {known.days} days of these logs, when {known.name} "
-            f"was not learnt yet; give {known.lookback.days} days more before them, and --since where to begin"
-        )
-
-
-def _too_early(one: Finding, begun: Optional[datetime], days: int) -> bool:
-    return begun is None or one.start < begun + timedelta(days=days)
-
-
-def _baseline(catalogue: Catalogue, rule: Rule) -> Optional[Baseline]:
-    outside = getattr(rule.query, "outside", None)
-    return catalogue.baselines[outside.baseline] if outside else None
 
 
 def _run(

@@ -37,7 +37,7 @@ def read(paths: Iterable[Union[str, Path]], stdin: Optional[BinaryIO] = None) ->
     """
     for path in paths:
         if str(path) == "-":
-            yield from read_stream(stdin or sys.stdin.buffer, "-")
+            yield from _read_stdin(stdin)
         else:
             files = files_in(Path(path))
             if not files:
@@ -46,6 +46,13 @@ def read(paths: Iterable[Union[str, Path]], stdin: Optional[BinaryIO] = None) ->
                 )
             for file in files:
                 yield from _read_file(file)
+
+
+def _read_stdin(stdin: Optional[BinaryIO]) -> Iterator[Item]:
+    if stdin is None and sys.stdin is None:
+        yield Bad(Where("-", 0), "cannot be read: standard input is closed")
+    else:
+        yield from read_stream(stdin or sys.stdin.buffer, "-")
 
 
 def files_in(path: Path) -> list[Path]:

@@ -41,5 +41,7 @@ def chosen(slugs: Sequence[str], where: str = "--rules") -> Catalogue:
 
 
 def _near(word: str, known: list[str]) -> str:
+    if "," in word:
+        return f"put blanks between names: {' '.join(word.replace(',', ' ').split())}"
     close = get_close_matches(word, known, n=1)
     return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"

@@ -1,0 +1,99 @@
+"""What logs are long enough to judge: a rule with a baseline asks what was usual in the days before.
+
+The rule's query judges the first days as of the end of the first lookback, lest a cold start flags everything. Logs
+that do not reach that moment cannot be judged so: what the query gives there is kept apart, and told as not judged.
+What follows a full lookback is judged as of its own time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    import duckdb
+
+    from entrawatch.hunt.findings import Finding
+    from entrawatch.rules.catalogue import Catalogue
+    from entrawatch.rules.rule import Baseline, Rule
+
+_NAMES = {"signin": "sign-ins", "audit": "audit events"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """The times of a source's records.
+
+    :param first: of those that have one; None where there is none.
+    :param timeless: how many stand at the epoch, for want of a time that can be read, or at another impossible time.
+    """
+
+    first: Optional[datetime]
+    last: Optional[datetime]
+    timeless: int
+
+    def reached(self, moment: datetime, lookback: timedelta) -> bool:
+        """Whether a lookback of logs lies before the moment, or the query judges it as of the end of the first one."""
+        if self.first is None or self.last is None:
+            return False
+        return moment - self.first >= lookback or (not self.timeless and self.last - self.first >= lookback)
+
+
+def spans(connection: duckdb.DuckDBPyConnection, sources: Sequence[str]) -> dict[str, Span]:
+    """The span of each table."""
+    query = """SELECT min("@timestamp") FILTER (timed), max("@timestamp") FILTER (timed), count(*) FILTER (NOT timed)
+        FROM (SELECT "@timestamp", "@timestamp" > '1971-01-01' AND "@timestamp" < '9999-01-01' AS timed FROM {})"""
+    found = {}
+    for source in sources:
+        first, last, timeless = connection.execute(query.format(source)).fetchone() or (None, None, 0)
+        found[source] = Span(first, last, timeless)
+    return found
+
+
+def sorted_out(
+    catalogue: Catalogue, found: Iterable[Finding], spans_: Mapping[str, Span]
+) -> tuple[list[Finding], list[Finding]]:
+    """The findings that were judged, and those that these logs are too short to judge."""
+    judged: list[Finding] = []
+    unjudged: list[Finding] = []
+    for one in found:
+        known = _baseline(catalogue, one.rule)
+        fits = known is None or spans_[known.source].reached(one.end, known.lookback)
+        (judged if fits else unjudged).append(one)
+    return judged, unjudged
+
+
+def notes(catalogue: Catalogue, unjudged: Iterable[Finding], spans_: Mapping[str, Span]) -> Iterator[str]:
+    """A line for each rule that was not judged, and for records that have no time."""
+    for slug, count in Counter(one.rule.slug for one in unjudged).items():
+        rule = catalogue.rules[slug]
+        known = _baseline(catalogue, rule)
+        if known:
+            yield _too_short(rule, count, known, spans_[known.source])
+    for source, span in spans_.items():
+        if span.timeless:
+            yield (
+                f"{span.timeless} {_NAMES[source]} have no time, or an impossible one: a time that cannot be read is "
+                "taken for 1970-01-01, so findings of that day may join what did not happen together"
+            )
+
+
+def _too_short(rule: Rule, count: int, known: Baseline, span: Span) -> str:
+    days, what = known.lookback.days, _NAMES[known.source]
+    said = f"there are no {what}"
+    if span.first:
+        reach = span.first + known.lookback
+        said = f"these begin on {span.first:%Y-%m-%d %H:%M} UTC: nothing is judged before {reach:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{rule.slug}: {count} possible finding{'s' if count > 1 else ''} not judged: {known.name} is learnt from "
+        f"{days} days of {what}, and {said}; add earlier logs, and --since where to begin"
+    )
+
+
+def _baseline(catalogue: Catalogue, rule: Rule) -> Optional[Baseline]:
+    outside = getattr(rule.query, "outside", None)
+    return catalogue.baselines[outside.baseline] if outside else None
