@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
+from urllib.parse import quote
 
 from entrawatch.config.keys import GRAPH
 from entrawatch.config.model import AuthConfig, CollectConfig, GraphConfig, Secret, TenantConfig
@@ -155,7 +156,7 @@ def _proxy(proxy: Mapping[str, str]) -> tuple[str, str]:
     """URL without a password, and the password; empty where the proxy is off."""
     if proxy.get("proxy_enabled", "0").lower() not in {"1", "true"}:
         return "", ""
-    user = f"{proxy['proxy_username']}@" if proxy.get("proxy_username") else ""
+    user = f"{quote(proxy['proxy_username'], safe='')}@" if proxy.get("proxy_username") else ""
     port = f":{proxy['proxy_port']}" if proxy.get("proxy_port") else ""
     scheme = proxy.get("proxy_type") or "http"
     return f"{scheme}://{user}{proxy.get('proxy_url', '')}{port}", proxy.get("proxy_password", "")
