@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
 
@@ -96,8 +96,9 @@ def _remember_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same catalogue makes the same package (tests/packages), and most tests here deploy the same one."""
     make = deploy_content.package
 
-    def remembered(product: str, folder: Path, slugs: Sequence[str] = ()) -> Any:
-        files = tuple((path.name, path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file())
+    def remembered(product: str, folder: Optional[Path], slugs: Sequence[str] = ()) -> Any:
+        paths = sorted(folder.rglob("*")) if folder else []
+        files = tuple((path.name, path.read_bytes()) for path in paths if path.is_file())
         key = (product, files, tuple(slugs))
         if not files or key not in _MADE:
             _MADE[key] = make(product, folder, slugs)

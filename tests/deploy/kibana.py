@@ -41,6 +41,8 @@ class Kibana(Stub):
         #: rule_id → why Kibana does not take it
         self.refused: dict[str, str] = {}
         self.most = 10_000
+        #: type and id → saved object
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
 
     @property
     def rules(self) -> dict[str, dict[str, Any]]:
@@ -56,14 +58,32 @@ class Kibana(Stub):
             return _error(400, "Bad Request", "Request must contain a kbn-xsrf header.")
         if ("read" if asked.method == "GET" else "all") not in self.privileges:
             return _error(403, "Forbidden", f"API [{asked.method} {path}] is unauthorized for user")
-        rules = self.spaces[space]
-        if (asked.method, path) == ("GET", f"{BASE}/_find"):
-            return self._find(rules, asked)
-        if (asked.method, path) == ("POST", f"{BASE}/_import"):
-            return self._import(rules, asked)
-        if (asked.method, path) == ("POST", f"{BASE}/_bulk_action"):
-            return self._bulk_action(rules, asked)
-        return _error(404, "Not Found", "Not Found")
+        routes = {
+            ("GET", f"{BASE}/_find"): self._find, ("POST", f"{BASE}/_import"): self._import,
+            ("POST", f"{BASE}/_bulk_action"): self._bulk_action,
+            ("POST", "/api/saved_objects/_export"): self._export,
+            ("POST", "/api/saved_objects/_import"): self._import_objects,
+        }  # fmt: skip
+        route = routes.get((asked.method, path))
+        return route(self.spaces[space], asked) if route else _error(404, "Not Found", "Not Found")
+
+    def _export(self, _: dict[str, dict[str, Any]], asked: Asked) -> Reply:
+        (one,) = asked.json["objects"]
+        found = self.objects.get((one["type"], one["id"]))
+        if found is None:
+            return _error(400, "Bad Request", "Error fetching objects to export")
+        return Reply(200, json.dumps(found).encode() + b"\n")
+
+    def _import_objects(self, _: dict[str, dict[str, Any]], asked: Asked) -> Reply:
+        lines, errors = _file(asked) or [], []
+        for one in lines:
+            key = (one["type"], one["id"])
+            if key in self.objects and asked.query.get("overwrite") != "true":
+                errors.append({"type": one["type"], "id": one["id"], "error": {"type": "conflict"}})
+            else:
+                # it is migrated on its way in
+                self.objects[key] = {**one, "attributes": {**one["attributes"], "sections": []}}
+        return Reply(200, {"success": not errors, "successCount": len(lines) - len(errors), "errors": errors})
 
     @staticmethod
     def _space(path: str) -> tuple[str, str]:

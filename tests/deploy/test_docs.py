@@ -14,6 +14,8 @@ from tests.deploy.kibana import KEY, Kibana
 
 from entrawatch.cli.main import parser
 from entrawatch.deploy import elastic_rule, sentinel_rule, splunk_search
+from entrawatch.packages.versions import LOCK
+from entrawatch.rules import shipped
 
 if TYPE_CHECKING:
     import pytest
@@ -58,6 +60,11 @@ def test_every_option_that_all_products_have_is_explained() -> None:
     for option in ("--plan", "--check", "--yes", "--rules", "--enable", "--prune", "--overwrite-drift", "--format",
                    "--content", "--ca-bundle"):  # fmt: skip
         assert f"| `{option}" in PAGE, option
+
+
+def test_the_lock_is_installed_with_the_catalogue_once_there_is_one() -> None:
+    """Without it, an installed command would not know what retired rules were called."""
+    assert (CATALOGUE.parent / LOCK).exists() == (shipped.ROOT.parent / LOCK).exists()
 
 
 def test_where_the_mark_stands_is_said() -> None:

@@ -11,6 +11,8 @@ from tests.deploy.conftest import ANOTHER
 from tests.deploy.kibana import BASE, KEY, Kibana
 from tests.deploy.stub import Fault, Reply
 
+from entrawatch.rules.shipped import shipped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -60,6 +62,15 @@ def test_a_plan_shows_everything_as_new_and_changes_nothing(deploy: Callable[...
     assert done.counts == "3 new, 0 changed, 0 drifted by hand, 0 removed, 0 unchanged"
     assert kibana.writes == []
     assert kibana.rules == {}
+
+
+def test_without_a_checkout_it_is_the_installed_catalogue(
+    call: Callable[..., Done], kibana: Kibana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELASTIC_API_KEY", KEY)
+    monkeypatch.setenv("KIBANA_URL", kibana.url)
+    done = call("deploy", "elastic", "--plan", "--ca-bundle", kibana.ca_file)
+    assert len(done.told("+")) == len(shipped().rules)
 
 
 def test_a_first_deployment_puts_every_rule_there_disabled(deploy: Callable[..., Done], kibana: Kibana) -> None:

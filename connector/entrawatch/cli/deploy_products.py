@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from entrawatch.config.model import TenantConfig
+    from entrawatch.config.model import Secret, TenantConfig
+    from entrawatch.deploy.content import Package
     from entrawatch.deploy.rest import Rest
     from entrawatch.deploy.run import Part
 
@@ -77,6 +78,15 @@ def _add_elastic(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--kibana-url", default="", metavar="URL", help="Kibana's address (default: $KIBANA_URL)")
     group.add_argument("--space", default="", help="the Kibana space (default: the default one)")
     group.add_argument(
+        "--assets", nargs="+", default=[], choices=("baseline", "integration", "dashboard"), metavar="PART",
+        help="also what the rules lean on: baseline (indices, transforms), integration (fields for Elastic's own azure "
+        "integration), dashboard",
+    )  # fmt: skip
+    group.add_argument(
+        "--elasticsearch-url", default="", metavar="URL",
+        help="Elasticsearch's address, for --assets (default: $ELASTICSEARCH_URL)",
+    )  # fmt: skip
+    group.add_argument(
         "--api-key-env", default="ELASTIC_API_KEY", metavar="NAME",
         help="environment variable with the API key (default ELASTIC_API_KEY)",
     )  # fmt: skip
@@ -95,8 +105,30 @@ def _elastic(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple
     rest = _rest(arguments, url, lambda: elastic.headers(key.reveal()), elastic.ADVICE)
     made = package("elastic", arguments.content, arguments.rules)
     rules = elastic.KibanaRules(rest, arguments.space, enable=arguments.enable)
+    parts = _assets(arguments, environ, made, rest, key)
     where = f"Kibana {url}, space {arguments.space or 'default'}"
-    return where, [Part(rules, elastic_parts.rules(made))]
+    return where, [*parts, Part(rules, elastic_parts.rules(made))]
+
+
+def _assets(
+    arguments: argparse.Namespace, environ: Mapping[str, str], made: Package, kibana: Rest, key: Secret
+) -> list[Part]:
+    """What the rules lean on comes before them."""
+    from entrawatch.deploy import elastic, elastic_assets, elastic_parts, settings
+    from entrawatch.deploy.run import Part
+    from entrawatch.deploy.target import Content
+
+    parts, chosen = [], tuple(arguments.assets)
+    if set(chosen) - {elastic_parts.DASHBOARD}:
+        url = settings.address("--elasticsearch-url", arguments.elasticsearch_url, "ELASTICSEARCH_URL", environ)
+        said = {"Authorization": elastic.headers(key.reveal())["Authorization"]}
+        rest = _rest(arguments, url, lambda: said, elastic_assets.ADVICE)
+        content = elastic_parts.assets(made, chosen)
+        parts.append(Part(elastic_assets.Assets(rest, content.wanted), content))
+    if elastic_parts.DASHBOARD in chosen:
+        one = elastic_parts.dashboard(made)
+        parts.append(Part(elastic_assets.Dashboards(kibana, one, arguments.space), Content((one,), whole=False)))
+    return parts
 
 
 # --- Sentinel ---

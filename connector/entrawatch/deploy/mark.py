@@ -24,7 +24,7 @@ def mark(key: str, fields: Mapping[str, Any]) -> str:
 
     :param key: what identifies the object in its product.
     """
-    made = hashlib.sha256(jsontext.canonical({"key": key, "fields": dict(fields)})).hexdigest()
+    made = hashlib.sha256(jsontext.canonical(dict(fields))).hexdigest()
     return f"{_beginning(key)}{made[:24]}"
 
 
