@@ -6,12 +6,13 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Done
 
 AUDIT = {

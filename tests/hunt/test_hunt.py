@@ -138,8 +138,9 @@ def test_hits_of_months_without_a_pause_are_one_finding_soon() -> None:
     begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
     rows = [
         {
-            **{key.name: "x" for key in rule.keys}, **{field.name: ["y"] for field in evidence(rule)}, "level": "medium",
-            "window_start": begun + timedelta(minutes=5 * n), "window_end": begun + timedelta(minutes=5 * n + 60),
+            **{key.name: "x" for key in rule.keys}, **{field.name: ["y"] for field in evidence(rule)},
+            "level": "medium", "window_start": begun + timedelta(minutes=5 * n),
+            "window_end": begun + timedelta(minutes=5 * n + 60),
             "attempts": 12, "events": 12, "event_ids": [f"id{m}" for m in range(n, n + 12)],
         }
         for n in range(30_000)
