@@ -37,8 +37,10 @@ def parsed(text: str) -> Conf:
     """Stanza → key → value; a value that goes on in the next line without its backslashes."""
     parser = TABConfigParser()
     parser.read_file(io.StringIO(text))
-    joined = {name: {key: re.sub(r"\s*\\\n", "\n", value) for key, value in parser.items(name)} for name in parser}
-    return {name: settings for name, settings in joined.items() if name != "DEFAULT"}
+    return {
+        name: {key: re.sub(r"\s*\\\n", "\n", value) for key, value in parser.items(name) if key != "__name__"}
+        for name in parser.sections()
+    }
 
 
 @cache
