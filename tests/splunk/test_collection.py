@@ -13,6 +13,7 @@ import pytest
 
 from entrawatch.emulator.records import Emitted
 from entrawatch.emulator.server import Emulator
+from entrawatch.ingest.store import Store
 
 from .running import NAME, Splunk, events
 from .splunkd import KEY, Splunkd
@@ -275,3 +276,26 @@ def test_damaged_state_stops_the_input_and_is_left_as_it_is(splunk: Splunk) -> N
     assert (done.code, done.out) == (0, b"")
     assert re.fullmatch(r"ERROR input contoso: .*state\.sqlite: the state cannot be used .*\n", done.err)
     assert state.read_bytes() == b"not a database, 25 bytes."
+
+
+@once
+def test_what_nobody_expected_is_one_line_and_its_traceback_is_in_the_log(splunk: Splunk) -> None:
+    definition = re.sub(rb"<checkpoint_dir>.*</checkpoint_dir>", b"", splunk.definition())
+    with Emulator(()) as emulator:
+        connect(splunk, emulator)
+        done = splunk.run(stdin=definition)
+    assert (done.code, done.out) == (0, b"")
+    assert done.err == f"FATAL input {NAME}: unexpected KeyError; the traceback is in the input's log\n"
+    assert "Traceback (most recent call last)" in splunk.log()
+    assert emulator.client_secret not in splunk.log()
+
+
+@once
+def test_one_that_is_still_running_is_left_alone(splunk: Splunk) -> None:
+    splunk.checkpoints.joinpath(NAME).mkdir(parents=True)
+    held = Store(splunk.checkpoints / NAME / "state.sqlite")
+    with Emulator(()) as emulator:
+        connect(splunk, emulator)
+        done = splunk.collect()
+    held.close()
+    assert re.fullmatch(r"ERROR input contoso: .*: another process holds the state; .*\n", done.err)

@@ -77,7 +77,7 @@ def collect(
     """Read all streams of an input to the present.
 
     A run that takes longer than the input's interval, and than `patience`, ends at its next whole batch: the next run
-    begins with what is new, and reads on in the past where this one stood. So a first start weeks back does not hold up today.
+    begins with what is new, and reads on in the past where this one stood. So a start weeks back holds up nothing.
 
     :param folder: the input's own, for its state; made where it is missing.
     :param stop: set it, and the run ends at the next whole batch.
