@@ -36,6 +36,7 @@ def tables(catalogue: Catalogue, rows: Iterable[Row]) -> duckdb.DuckDBPyConnecti
         if filled:
             connection.register("filled", pa.table({str(n): list(values) for n, values in enumerate(zip(*filled))}))
             connection.execute(f"INSERT INTO {source} SELECT * FROM filled")
+            connection.unregister("filled")
     return connection
 
 

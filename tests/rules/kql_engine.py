@@ -49,6 +49,7 @@ class Workspace:
                 rows = pa.table({str(place): list(values) for place, values in enumerate(zip(*filled[table]))})
                 self.connection.register("filled", rows)
                 self.connection.execute(f"INSERT INTO {table} SELECT * FROM filled")
+                self.connection.unregister("filled")
 
     def run(self, text: str, now: datetime) -> list[dict[str, Any]]:
         """The result rows by column, of a run at this moment."""
@@ -66,7 +67,9 @@ class Workspace:
             translated = f"SELECT found.* FROM runs, LATERAL ({translated.replace('$kqlnow', 'runs.moment')}) AS found"
         result = self.connection.execute(translated)
         names = [column[0] for column in result.description or []]
-        return [dict(zip(names, values)) for values in result.fetchall()]
+        found = [dict(zip(names, values)) for values in result.fetchall()]
+        self.connection.unregister("runs")
+        return found
 
     def scheduled(self, query: Compiled, rows: Iterable[Row]) -> list[dict[str, Any]]:
         """The result rows of every run of the schedule that sees one of these rows."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Row = dict[str, Any]
+#: commands that make of an event what they make of it whatever stands beside it, and whenever they run
+_BY_ITSELF = frozenset({"search", "where", "eval", "spath", "fields", "table"})
 
 
 def event(document: Mapping[str, Any], time: float, sourcetype: str, nulls: str = "text") -> Row:
@@ -52,6 +54,7 @@ class Engine:
         self.subsearch_rows = subsearch_rows
         self.evaluator = Evaluator(nulls)
         self.nulls = nulls
+        self._passed: dict[int, tuple[Sequence[Command], dict[int, list[Row]]]] = {}
 
     def run(self, search: str, earliest: float, latest: float) -> list[Row]:
         """The results over the events of [earliest, latest), newest first."""
@@ -60,12 +63,19 @@ class Engine:
 
     def _pipeline(self, commands: Sequence[Command]) -> list[Row]:
         earliest, latest = self.range
-        held = self.events[bisect_left(self._times, earliest) : bisect_left(self._times, latest)]
-        first, *rest = commands
-        if first.name != "search":
-            raise SplError(f"a search that begins with {first.name} is not implemented")
-        rows = [dict(row) for row in reversed(held) if terms.holds(first.made, row)]
-        for command in rest:
+        held = range(bisect_left(self._times, earliest), bisect_left(self._times, latest))
+        if commands[0].name != "search":
+            raise SplError(f"a search that begins with {commands[0].name} is not implemented")
+        # a search runs over the same events again and again: what becomes of one by itself is worked out once
+        count = next((place for place, one in enumerate(commands) if one.name not in _BY_ITSELF), len(commands))
+        _, passed = self._passed.setdefault(id(commands), (commands, {}))
+        for place in held:
+            if place not in passed:
+                passed[place] = self._through(commands[:count], [dict(self.events[place])])
+        return self._through(commands[count:], [dict(row) for place in reversed(held) for row in passed[place]])
+
+    def _through(self, commands: Sequence[Command], rows: list[Row]) -> list[Row]:
+        for command in commands:
             run: Optional[Callable[[Command, list[Row]], list[Row]]] = getattr(self, f"_{command.name}", None)
             if run is None:
                 raise SplError(f"{command.name} is not implemented")
