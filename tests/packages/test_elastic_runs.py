@@ -224,6 +224,20 @@ def test_findings_that_differ_in_the_last_key_alone_are_two_alerts(slug: str) ->
     assert {key[-1] for key in ran.found()} == set(agents.values())
 
 
+@pytest.mark.parametrize("slug", ["brute-force", "multiple-lockouts", "third-party-changes"])
+def test_a_late_finding_says_from_when_to_when_it_held(slug: str) -> None:
+    rule = CATALOGUE.rules[slug]
+    case_rows = rows(next(case for case in rule.cases if case.match).records)
+    ran = kibana(slug, case_rows)
+    documents = arriving(case_rows, lambda *_: timedelta(minutes=40))
+    ran.run(documents, min(row.time for row in case_rows) + timedelta(seconds=97))
+    ((_, row),) = ran.alerts
+    (finding,) = Judge(CATALOGUE.baselines).findings(rule, case_rows)
+    assert isinstance(rule.query, (ir.WindowQuery, ir.JoinQuery))
+    assert row["window_start"] == finding.start
+    assert row["window_start"] + rule.query.length < row["window_end"] <= finding.end
+
+
 def test_an_event_that_comes_after_the_hour_is_not_counted() -> None:
     """What is written as the bound is the bound."""
     slug = "brute-force"
