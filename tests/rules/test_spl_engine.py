@@ -181,3 +181,47 @@ def test_a_join_is_cut_off_in_silence() -> None:
     search = "`all` | table ID | join ID [search `all` | table ID Color]"
     assert len(ran(search)) == 5
     assert len(ran(search, subsearch_rows=2)) == 2
+
+
+# --- what dashboards ask for ------------------------------------------------------------------------------------------
+
+#: one event at each of these seconds, every other one grey
+TIMES = [60, 61, 119, 240, 359]
+
+
+def charted(search: str, earliest: float = 0, latest: float = 360) -> list[dict[str, Any]]:
+    held = [
+        event({"n": place, "colour": "grey" if place % 2 else "bay"}, float(time), "horses")
+        for place, time in enumerate(TIMES)
+    ]
+    return Engine(held, {}).run(f"sourcetype=horses {search}", earliest, latest)
+
+
+def test_timechart_has_a_row_for_every_span_of_the_range_and_zero_where_nothing_was() -> None:
+    found = charted("| timechart span=2m limit=0 count AS events")
+    assert found == [{"_time": 0, "events": 3}, {"_time": 120, "events": 0}, {"_time": 240, "events": 2}]
+    split = charted("| timechart span=2m limit=0 count BY colour", 0, 240)
+    assert split == [{"_time": 0, "bay": 2, "grey": 1}, {"_time": 120, "bay": 0, "grey": 0}]
+
+
+@pytest.mark.parametrize(
+    "search",
+    ["| timechart span=2m count", "| timechart limit=0 count", "| timechart span=2x limit=0 count", "| fillnull n"],
+)
+def test_what_would_be_cut_in_silence_or_is_not_known_is_refused(search: str) -> None:
+    with pytest.raises(SplError):
+        charted(search)
+
+
+@pytest.mark.parametrize(
+    ("search", "row"),
+    [
+        ("| stats sum(n) AS s avg(n) AS a median(n) AS m perc95(n) AS p", {"s": 10, "a": 2, "m": 2.0, "p": 4.0}),
+        ('| stats max(_time) AS t | eval t=strftime(t, "%Y-%m-%d %H:%M:%S")', {"t": "1970-01-01 00:05:59"}),
+        ("| stats max(_time) AS t | eval t=round((now()-t)/60, 2)", {"t": 0.02}),
+        ("| search n=9 | stats sum(n) AS s | fillnull value=0 s", {"s": "0"}),
+        ("| sort 0 -n | head 1 | table n", {"n": "4"}),
+    ],
+)
+def test_numbers_and_times(search: str, row: dict[str, Any]) -> None:
+    assert charted(search) == [row]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from bisect import bisect_left
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from . import parsing, terms
 from .faults import SplError
 from .functions import Evaluator
+from .numbers import NUMERIC, PERCENTILE, numeric, spanned
 from .parsing import Aggregate, Command, Statistics, bare, listed
 from .values import Raw, at_path, fields_of, folded, number, text, values_of
 
@@ -59,6 +61,7 @@ class Engine:
     def run(self, search: str, earliest: float, latest: float) -> list[Row]:
         """The results over the events of [earliest, latest), newest first."""
         self.range = (earliest, latest)
+        self.evaluator.now = latest
         return self._pipeline(_parsed(search, tuple(self.macros.items())))
 
     def _pipeline(self, commands: Sequence[Command]) -> list[Row]:
@@ -67,7 +70,8 @@ class Engine:
         if commands[0].name != "search":
             raise SplError(f"a search that begins with {commands[0].name} is not implemented")
         # a search runs over the same events again and again: what becomes of one by itself is worked out once
-        count = next((place for place, one in enumerate(commands) if one.name not in _BY_ITSELF), len(commands))
+        alone = (one.name in _BY_ITSELF and "now()" not in one.text for one in commands)
+        count = next((place for place, found in enumerate(alone) if not found), len(commands))
         _, passed = self._passed.setdefault(id(commands), (commands, {}))
         for place in held:
             if place not in passed:
@@ -140,6 +144,8 @@ class Engine:
             return folded([Raw(value) for value in sorted({text(value) for value in found})])
         if aggregate.function in {"min", "max"}:
             return _extreme(min if aggregate.function == "min" else max, found)
+        if aggregate.function in NUMERIC or PERCENTILE.fullmatch(aggregate.function):
+            return numeric(aggregate.function, found)
         raise SplError(f"the statistic {aggregate.function} is not implemented")
 
     def _argument(self, argument: Any, row: Row) -> Any:
@@ -177,6 +183,36 @@ class Engine:
         return [{**row, field: value} for row in rows for value in values_of(row.get(field))] + [
             row for row in rows if field not in row
         ]
+
+    def _head(self, command: Command, rows: list[Row]) -> list[Row]:
+        return rows[: int(command.text)]
+
+    def _fillnull(self, command: Command, rows: list[Row]) -> list[Row]:
+        value, *names = command.made
+        if not value.startswith("value=") or not names:
+            raise SplError(f"fillnull {command.text} is not implemented")
+        filled = Raw(bare(value[len("value=") :]))
+        return [{**dict.fromkeys(names, filled), **row} for row in rows]
+
+    def _timechart(self, command: Command, rows: list[Row]) -> list[Row]:
+        """One row for each span of the range, a column for each value of BY; without limit=0 ten of them."""
+        made: Statistics = command.made
+        options = dict(made.options)
+        span = spanned(options.pop("span", ""))
+        if options.pop("limit", "") != "0" or options or len(made.aggregates) != 1 or len(made.by) > 1:
+            raise SplError(f"timechart {command.text} is not implemented")
+        (aggregate,) = made.aggregates
+        series = sorted({key for row in rows for (key,) in _groups(row, made.by)}) if made.by else [""]
+        earliest, latest = self.range
+        charted = []
+        for start in range(int(earliest // span * span), math.ceil(latest), span):
+            inside = [row for row in rows if start <= row["_time"] < start + span]
+            result: Row = {"_time": start}
+            for one in series:
+                held = [row for row in inside if (one,) in _groups(row, made.by)] if made.by else inside
+                _set(result, one or aggregate.name, self._aggregate(aggregate, held))
+            charted.append(result)
+        return charted
 
     def _bin(self, command: Command, rows: list[Row]) -> list[Row]:
         found = re.fullmatch(r"(?:span=(\d+)([smh])\s+)?_time(?:\s+span=(\d+)([smh]))?", command.text)

@@ -15,6 +15,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from typing import Any, Optional
 from urllib.parse import unquote
 
@@ -33,6 +34,7 @@ class Evaluator:
 
     def __init__(self, nulls: str = "text") -> None:
         self.nulls = nulls
+        self.now = 0.0
         self.lazy: dict[str, Callable[[tuple[Expression, ...], Row], Any]] = {
             "and": self._and,
             "or": self._or,
@@ -57,6 +59,8 @@ class Evaluator:
         if node.name == "spath":
             document, path = arguments
             return None if document is None else at_path(single(document), single(path), self.nulls)
+        if node.name == "now" and not arguments:
+            return self.now
         function = FUNCTIONS.get(node.name)
         if function is None:
             raise SplError(f"{node.name}() is not implemented")
@@ -261,6 +265,12 @@ def _valid(value: str) -> bool:
     return True
 
 
+def _told(value: float, form: str) -> str:
+    if set(re.findall("%.", form)) - {"%Y", "%m", "%d", "%H", "%M", "%S"}:
+        raise SplError(f"strftime with {form!r} is not implemented")
+    return datetime.fromtimestamp(value, timezone.utc).strftime(form)
+
+
 def _strip(value: str, what: str = " \t") -> str:
     return value.strip(what)
 
@@ -291,6 +301,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "match": _texts(_match),
     "like": _texts(_like),
     "cidrmatch": lambda network, address: None if address is None else _cidrmatch(single(network), single(address)),
+    "round": lambda value, digits=0: None if value is None else _plain(round(float(value), int(digits))),
+    "strftime": lambda value, form: None if value is None else _told(float(value), form),
     "floor": lambda value: None if value is None else math.floor(float(value)),
     "tonumber": _tonumber,
     "tostring": lambda value: None if value is None else text(value),
