@@ -66,7 +66,8 @@ class Arm(Stub):
         if asked.path.endswith("/openid-configuration"):
             return Reply(200, {"token_endpoint": f"{here}/oauth2/v2.0/token", "issuer": f"{here}/v2.0",
                                "authorization_endpoint": f"{here}/oauth2/v2.0/authorize"})  # fmt: skip
-        if asked.form.get("client_secret") != SECRET or asked.form.get("client_id") != CLIENT:
+        proven = asked.form.get("client_secret") == SECRET or "client_assertion" in asked.form
+        if not proven or asked.form.get("client_id") != CLIENT:
             return Reply(401, {"error": "invalid_client", "error_codes": [7000215],
                                "error_description": f"AADSTS7000215: Invalid client secret {asked.form}"})  # fmt: skip
         assert asked.form["scope"].startswith(f"{self.url}/.default")

@@ -297,6 +297,25 @@ def test_missing_connectors_are_told_for_every_rule_of_the_import(
     assert "1 connector is missing" in done.told("x")[0]
 
 
+def test_a_fault_of_no_rule_in_particular_is_told_for_those_that_are_not_there(
+    deploy: Callable[..., Done], kibana: Kibana
+) -> None:
+    fault = {"rule_id": "(unknown id)", "error": {"status_code": 400, "message": "Unexpected token in line 2"}}
+    said = {"success": False, "success_count": 0, "rules_count": 3, "errors": [fault]}
+    kibana.faults.append(Fault(lambda a: a.method == "POST", Reply(200, said)))
+    done = deploy("--yes")
+    assert (done.code, len(done.told("x"))) == (3, 3)
+    assert all(line.endswith("Unexpected token in line 2") for line in done.told("x"))
+
+
+def test_a_page_in_place_of_the_api_is_not_taken_for_an_empty_list(deploy: Callable[..., Done], kibana: Kibana) -> None:
+    for body in (b"<html>Log in</html>", b"[]", b"{}", b'{"data": [], "total": "3"}', b"[" * 100_000):
+        kibana.faults.append(Fault(lambda _: True, Reply(200, body)))
+        done = deploy("--yes")
+        assert (done.code, kibana.writes) == (3, [])
+        assert "is it Kibana?" in done.err
+
+
 def test_a_rule_that_is_not_deleted_is_told(deploy: Callable[..., Done], kibana: Kibana, content: Content) -> None:
     deploy("--yes")
     kibana.refused[by_name(kibana, "Guest")["rule_id"]] = "no"
@@ -446,6 +465,7 @@ def test_on_a_terminal_the_person_is_asked(
             return said
 
     monkeypatch.setattr("sys.stdin", Terminal())
+    assert deploy("--format", "json").code == 2
     done = deploy()
     assert (done.code, len(kibana.rules)) == (0, made)
     assert "do this, 3 objects?" in done.err

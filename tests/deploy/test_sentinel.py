@@ -9,6 +9,7 @@ from tests.deploy import arm
 from tests.deploy.arm import RULES, SEARCHES, TOKEN, Arm
 from tests.deploy.conftest import ANOTHER
 from tests.deploy.stub import Fault, Reply
+from tests.graph import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,6 +255,22 @@ def test_an_application_signs_in_with_its_secret(
     assert done.code == 3
     assert "another~secret" not in done.out + done.err
     assert "graph." not in done.err
+
+
+def test_an_application_signs_in_with_its_certificate(
+    deploy: Callable[..., Done], azure: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AZURE_ACCESS_TOKEN")
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", "password-of-the-key")
+    pem = certificates.make(tmp_path / "app.pem", password=b"password-of-the-key", elliptic=False)
+    pem.chmod(0o600)
+    options = ("--auth", "certificate", "--certificate", pem, "--tenant-id", arm.TENANT, "--client-id", arm.CLIENT)
+    done = deploy("--plan", *options, "--login-url", azure.url)
+    assert (done.code, done.err) == (0, "")
+    monkeypatch.setenv("AZURE_CLIENT_CERTIFICATE_PASSWORD", "another-password")
+    done = deploy("--plan", *options, "--login-url", azure.url)
+    assert done.code == 3
+    assert "another-password" not in done.err
 
 
 def test_hunting_queries_are_saved_searches_of_ours(deploy: Callable[..., Done], azure: Arm, content: Content) -> None:

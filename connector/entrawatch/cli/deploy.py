@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.timeout <= 3600:
         raise ConfigError([f"--timeout: {arguments.timeout:g} is not between 1 and 3600 seconds"])
     only_plan = arguments.plan or arguments.check
-    if not only_plan and not arguments.yes and not sys.stdin.isatty():
-        raise ConfigError(["deploy: nobody is there to be asked (no terminal); say --yes to do it, or --plan to look"])
+    if not only_plan and not arguments.yes:
+        _ask_whom(arguments)
     where, parts = deploy_products.PRODUCTS[arguments.product].parts(arguments, os.environ)
     deployment = Deployment(parts, Choice(prune=arguments.prune, overwrite_drift=arguments.overwrite_drift))
     if arguments.format == "text":
@@ -79,6 +79,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         _print_json(arguments, where, deployment, outcomes)
     return code
+
+
+def _ask_whom(arguments: argparse.Namespace) -> None:
+    """:raises ConfigError: nobody would be asked, or without having seen what about."""
+    if not sys.stdin.isatty():
+        raise ConfigError(["deploy: nobody is there to be asked (no terminal); say --yes to do it, or --plan to look"])
+    if arguments.format == "json":
+        raise ConfigError(["--format json: is for --plan, --check and --yes; without them you are asked about a text"])
 
 
 def _show(deployment: Deployment, where: str) -> None:

@@ -150,7 +150,12 @@ def _add_sentinel(parser: argparse.ArgumentParser) -> None:
     identity.add_argument("--secret-file", type=Path, metavar="FILE", help="the token or client secret from a file")
     identity.add_argument("--tenant-id", default="", help="the application's tenant (default: $AZURE_TENANT_ID)")
     identity.add_argument("--client-id", default="", help="the application's id (default: $AZURE_CLIENT_ID)")
-    identity.add_argument("--certificate", type=Path, metavar="PEM", help="certificate with its private key")
+    identity.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="PEM",
+        help="certificate with its private key, whose password is in $AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    )
     identity.add_argument("--cloud", default="global", choices=("global", "usgov", "usgov_dod", "china"))
     identity.add_argument(
         "--management-url", default="", metavar="URL", help="Resource Manager, where it is no cloud's"
@@ -188,7 +193,7 @@ def _headers(arguments: argparse.Namespace, environ: Mapping[str, str], url: str
 
 def _tenant(arguments: argparse.Namespace, environ: Mapping[str, str], url: str) -> TenantConfig:
     """The application or identity as the connector's sign-in knows one; its Graph is Resource Manager."""
-    from entrawatch.config.model import AuthConfig, GraphConfig, TenantConfig
+    from entrawatch.config.model import AuthConfig, GraphConfig, Secret, TenantConfig
     from entrawatch.deploy import settings
     from entrawatch.errors import ConfigError
 
@@ -204,9 +209,11 @@ def _tenant(arguments: argparse.Namespace, environ: Mapping[str, str], url: str)
     secret = None
     if method == "client_secret":
         secret = settings.secret("--secret-file", arguments.secret_file, "AZURE_CLIENT_SECRET", environ)
+    password = environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD")
     auth = AuthConfig(
-        method, secret, arguments.certificate, identity_client_id=client if method == "managed_identity" else ""
-    )
+        method, secret, arguments.certificate, Secret(password) if password else None,
+        identity_client_id=client if method == "managed_identity" else "",
+    )  # fmt: skip
     graph = GraphConfig(
         arguments.cloud, url, arguments.login_url, settings.bundle(arguments.ca_bundle), timeout=arguments.timeout
     )

@@ -91,10 +91,6 @@ class Rest:
         """What paths are below."""
         return self._at.url
 
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._session.close()
-
     def get(self, path: str, *, accept: Container[int] = (), **more: Any) -> Answer:
         """Read; `accept` has the statuses of 400 and above that are answers too.
 
