@@ -11,6 +11,7 @@ import pytest
 from entrawatch.config.model import SinkConfig
 from entrawatch.sinks import build
 
+from . import painless
 from .node import SearchServer, install, unmet
 
 if TYPE_CHECKING:
@@ -27,6 +28,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchServer]:
     folder = tmp_path_factory.mktemp("search-server")
     install(folder / "home")
     node = SearchServer(folder / "home", folder / "data")
+    node.start()
+    yield node
+    node.kill()
+
+
+@pytest.fixture(scope="session")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[painless.PainlessServer]:
+    """The server that runs Painless."""
+    fault = unmet()
+    if fault:
+        pytest.exit(fault, returncode=2)
+    folder = tmp_path_factory.mktemp("painless-server")
+    painless.install(folder / "home")
+    node = painless.PainlessServer(folder / "home", folder / "data")
     node.start()
     yield node
     node.kill()

@@ -2,7 +2,8 @@
 
 The server itself, its HTTP layer and x-pack-core are published and are what runs here. The modules that are not
 (data-streams' own paths, ILM's executor, ingest, painless) are missing; data streams themselves, their templates,
-rollover and the bulk API are part of the server. LifecycleStandIn.java says what stands for ILM.
+rollover and the bulk API are part of the server. LifecycleStandIn.java says what stands for ILM, TransformStandIn.java
+for transforms; painless.py runs the scripts on the last version that has them.
 """
 
 from __future__ import annotations
@@ -58,43 +59,50 @@ def unmet() -> str:
     return "" if found and int(found[1]) in JAVA else NEEDS.format(fault=f"java is {told.splitlines()[0]}")
 
 
-def _run(*command: object, cwd: Optional[Path] = None) -> None:
+def run(*command: object, cwd: Optional[Path] = None) -> None:
+    """Run a tool.
+
+    :raises RuntimeError: it failed; the text is the end of what it said.
+    """
     done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
 
 
-def _version() -> str:
-    found = re.search("<elasticsearch.version>(.*)</", (HERE / "pom.xml").read_text(encoding="utf-8"))
+def version(pom: Path) -> str:
+    """The version of Elasticsearch that a list of jars names."""
+    found = re.search("<elasticsearch.version>(.*)</", pom.read_text(encoding="utf-8"))
     assert found
     return found[1]
 
 
-def _resolve(jars: Path) -> None:
-    """Let Maven fetch the jars; they stay until the version in pom.xml changes."""
+def resolve(jars: Path, pom: Path) -> None:
+    """Let Maven fetch the jars; they stay until the version in the list changes."""
     if jars.is_dir():
         return
+    jars.parent.mkdir(parents=True, exist_ok=True)
     partial = jars.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    _run("mvn", "-B", "-q", "-f", HERE / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={partial}")
+    run("mvn", "-B", "-q", "-f", pom, "dependency:copy-dependencies", f"-DoutputDirectory={partial}")
     partial.rename(jars)
 
 
 def _compile(home: Path, jars: Path) -> None:
-    """Our two classes: the main one beside the server, the stand-in as a jar among the others."""
-    _run("javac", "-cp", f"{jars}/*", "-d", home / "main", HERE / "java" / "SearchServer.java")
-    _run("javac", "-cp", f"{jars}/*", "-d", home / "stand-in", HERE / "java" / "LifecycleStandIn.java")
-    _run("jar", "-c", "-f", home / "lifecycle-stand-in.jar", "-C", home / "stand-in", ".")
+    """Our classes: the main one beside the server, the stand-ins as a jar among the others."""
+    run("javac", "-cp", f"{jars}/*", "-d", home / "main", HERE / "java" / "SearchServer.java")
+    sources = [HERE / "java" / f"{name}.java" for name in ("LifecycleStandIn", "TransformStandIn")]
+    run("javac", "-cp", f"{jars}/*", "-d", home / "stand-in", *sources)
+    run("jar", "-c", "-f", home / "lifecycle-stand-in.jar", "-C", home / "stand-in", ".")
 
 
-def _lay_out(home: Path, jars: Path, version: str) -> None:
+def _lay_out(home: Path, jars: Path, number: str) -> None:
     """A server's folders: lib, config, and one below modules for each module, with its descriptor and its jars."""
     (home / "config").mkdir(parents=True)
     (home / "lib").mkdir()
     _compile(home, jars)
     for name, (_, plugin, extends) in MODULES.items():
         (home / "modules" / name).mkdir(parents=True)
-        text = DESCRIPTOR.format(name=name, version=version, plugin=plugin, extends=extends)
+        text = DESCRIPTOR.format(name=name, version=number, plugin=plugin, extends=extends)
         (home / "modules" / name / "plugin-descriptor.properties").write_text(text, encoding="utf-8")
     for jar in [*jars.glob("*.jar"), home / "lifecycle-stand-in.jar"]:
         module = next((name for name, (own, _, _) in MODULES.items() if re.match(own, jar.name)), None)
@@ -103,11 +111,9 @@ def _lay_out(home: Path, jars: Path, version: str) -> None:
 
 def install(home: Path) -> None:
     """Put a server into a folder that does not exist yet."""
-    version = _version()
-    jars = CACHE / version
-    CACHE.mkdir(parents=True, exist_ok=True)
-    _resolve(jars)
-    _lay_out(home, jars, version)
+    number = version(HERE / "pom.xml")
+    resolve(CACHE / number, HERE / "pom.xml")
+    _lay_out(home, CACHE / number, number)
 
 
 def _free_port() -> int:

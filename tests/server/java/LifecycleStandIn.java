@@ -1,6 +1,7 @@
 package entrawatch;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +42,7 @@ import org.elasticsearch.xpack.core.ilm.RolloverAction;
 import org.elasticsearch.xpack.core.ilm.SetPriorityAction;
 import org.elasticsearch.xpack.core.ilm.TimeseriesLifecycleType;
 import org.elasticsearch.xpack.core.ilm.action.PutLifecycleRequest;
+import org.elasticsearch.xpack.core.transform.TransformNamedXContentProvider;
 
 /**
  * The two paths of index lifecycle management that set-up uses. The module that carries policies out is not published;
@@ -57,7 +59,8 @@ public final class LifecycleStandIn extends Plugin implements ActionPlugin {
 
     @Override
     public List<NamedXContentRegistry.Entry> getNamedXContent() {
-        return List.of(
+        List<NamedXContentRegistry.Entry> all = new ArrayList<>(new TransformNamedXContentProvider().getNamedXContentParsers());
+        all.addAll(List.of(
             new NamedXContentRegistry.Entry(
                 LifecycleType.class, new ParseField(TimeseriesLifecycleType.TYPE), (p, c) -> TimeseriesLifecycleType.INSTANCE),
             new NamedXContentRegistry.Entry(
@@ -66,7 +69,8 @@ public final class LifecycleStandIn extends Plugin implements ActionPlugin {
                 LifecycleAction.class, new ParseField(SetPriorityAction.NAME), SetPriorityAction::parse),
             new NamedXContentRegistry.Entry(
                 LifecycleAction.class, new ParseField(ForceMergeAction.NAME), ForceMergeAction::parse),
-            new NamedXContentRegistry.Entry(LifecycleAction.class, new ParseField(DeleteAction.NAME), DeleteAction::parse));
+            new NamedXContentRegistry.Entry(LifecycleAction.class, new ParseField(DeleteAction.NAME), DeleteAction::parse)));
+        return all;
     }
 
     @Override
@@ -74,7 +78,7 @@ public final class LifecycleStandIn extends Plugin implements ActionPlugin {
         Settings settings, NamedWriteableRegistry writeables, RestController controller, ClusterSettings cluster,
         IndexScopedSettings index, SettingsFilter filter, IndexNameExpressionResolver names,
         Supplier<DiscoveryNodes> nodes, Predicate<NodeFeature> features) {
-        return List.of(new Put(), new Get());
+        return List.of(new Put(), new Get(), new TransformStandIn());
     }
 
     private final class Put extends BaseRestHandler {
