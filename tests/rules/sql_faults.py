@@ -67,7 +67,7 @@ def one_other_value_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 
 def compared_with_case(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sql_predicates, "_comparable", lambda ref, item: item)
+    patch.setattr(sql_predicates, "comparable", lambda ref, item: item)
 
 
 def searched_with_case(patch: pytest.MonkeyPatch) -> None:
@@ -182,8 +182,10 @@ def group_without(name: str) -> Plant:
     """A group that does not ask one of its fields."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patched = sql.folded
-        patch.setattr(sql, "folded", lambda value: exp.Literal.string("") if value == column(name) else patched(value))
+        patched = sql.comparable
+        patch.setattr(
+            sql, "comparable", lambda ref, value: exp.Literal.string("") if ref.name == name else patched(ref, value)
+        )
 
     plant.__name__ = f"group_without_{name}"
     return plant

@@ -19,6 +19,7 @@ from entrawatch.dialects.sql_predicates import (
     SqlPredicates,
     all_of,
     column,
+    comparable,
     folded,
     given,
     parameter_tables,
@@ -69,7 +70,7 @@ class Sql(Dialect):
             source = "outside"
         end = column("window_end")
         start = exp.Sub(this=end.copy(), expression=_interval(query.length))
-        groups = [folded(column(field.name)) for field in query.by]
+        groups = [_key(field) for field in query.by]
         # first who reached the threshold, then what there is to say of them: most groups stay far below it
         tables += [("reached", self._reached(query, source)), ("found", _of_reached(query, source))]
         finding = self._finding(rule, "found", start, end, self._measure(query))
@@ -79,7 +80,7 @@ class Sql(Dialect):
         first = query.first
         if first.outside:
             raise Unsupported(query, "a baseline on the first step of a sequence")
-        groups = [folded(column(field.name)) for field in first.by]
+        groups = [_key(field) for field in first.by]
         same = [exp.alias_(folded(exp.Min(this=column(field.name))), f"same_{n}") for n, field in enumerate(query.same)]
         tried = (
             [] if query.among is None else [exp.alias_(exp.ArrayAgg(this=folded(column(query.among.name))), "tried")]
@@ -142,7 +143,7 @@ class Sql(Dialect):
 
     def _reached(self, query: ir.WindowQuery, source: str) -> exp.Select:
         """The groups, and the windows, in which the threshold was met."""
-        keys = {f"reached_{place}": folded(column(field.name)) for place, field in enumerate(query.by)}
+        keys = {f"reached_{place}": _key(field) for place, field in enumerate(query.by)}
         end = column("window_end")
         return (
             exp.select(*[exp.alias_(key.copy(), name) for name, key in keys.items()], exp.alias_(end, "reached_end"))
@@ -178,7 +179,9 @@ class Sql(Dialect):
         if isinstance(measure, ir.Distinct):
             if measure.field.many:
                 raise Unsupported(measure, "counting the values of a list column")
-            counted = exp.Nullif(this=folded(column(measure.field.name)), expression=exp.Literal.string(""))
+            counted = comparable(measure.field, column(measure.field.name))
+            if isinstance(counted, exp.Lower):
+                counted = exp.Nullif(this=counted, expression=exp.Literal.string(""))
         return exp.Count(this=exp.Distinct(expressions=[counted]))
 
     def _measure(self, query: ir.WindowQuery) -> tuple[str, Expr]:
@@ -244,11 +247,20 @@ def evidence(rule: Rule) -> list[ir.FieldRef]:
 def _of_reached(query: ir.WindowQuery, source: str) -> exp.Select:
     """The rows of the groups that met the threshold."""
     on: list[Expr] = [
-        exp.EQ(this=folded(column(field.name)), expression=exp.column(f"reached_{place}"))
-        for place, field in enumerate(query.by)
+        exp.EQ(this=_key(field), expression=exp.column(f"reached_{place}")) for place, field in enumerate(query.by)
     ]
     on.append(exp.EQ(this=column("window_end"), expression=exp.column("reached_end")))
     return exp.select(f"{source}.*").from_(exp.to_table(source)).join("reached", on=all_of(on))
+
+
+def _key(field: ir.FieldRef) -> Expr:
+    """A part of a group's key.
+
+    :raises Unsupported: engines write it in ways of their own, or it is a list.
+    """
+    if field.many or field.kind in {"boolean", "time"}:
+        raise Unsupported(field, f"grouping by {'a list' if field.many else f'a {field.kind}'}")
+    return comparable(field, column(field.name))
 
 
 def _given(field: ir.FieldRef | None) -> list[ir.FieldRef]:

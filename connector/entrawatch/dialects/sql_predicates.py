@@ -74,7 +74,7 @@ class SqlPredicates(Predicates[Expr]):
 
     def equals(self, node: ir.Equals) -> Expr:
         return self._each(
-            node.field, lambda item: exp.EQ(this=_comparable(node.field, item), expression=self.value(node.value))
+            node.field, lambda item: exp.EQ(this=comparable(node.field, item), expression=self.value(node.value))
         )
 
     def one_of(self, node: ir.OneOf) -> Expr:
@@ -82,7 +82,7 @@ class SqlPredicates(Predicates[Expr]):
             listed = _list(node.values)
             return self._each(node.field, lambda item: exp.In(this=folded(item), query=listed))
         values = [self.literal(value) for value in node.values]
-        return self._each(node.field, lambda item: exp.In(this=_comparable(node.field, item), expressions=values))
+        return self._each(node.field, lambda item: exp.In(this=comparable(node.field, item), expressions=values))
 
     def like(self, node: ir.Like) -> Expr:
         return self._each(node.field, lambda item: _like(item, node.parts))
@@ -101,6 +101,8 @@ class SqlPredicates(Predicates[Expr]):
     def same_as(self, node: ir.SameAs) -> Expr:
         if node.field.many or node.other.many:
             raise Unsupported(node, "two lists do not compare in one SQL test")
+        if not {node.field.kind, node.other.kind} <= {"text", "address"}:
+            raise Unsupported(node, "two fields that are not both text")
         mine, other = self.field(node.field), self.field(node.other)
         return all_of([exp.EQ(this=folded(mine), expression=folded(other)), given(mine.copy())])
 
@@ -139,7 +141,8 @@ class SqlPredicates(Predicates[Expr]):
         return exp.Exists(this=exp.select("1").from_(items).where(test(exp.column("value", table="held"))))
 
 
-def _comparable(ref: ir.FieldRef, item: Expr) -> Expr:
+def comparable(ref: ir.FieldRef, item: Expr) -> Expr:
+    """A field's value as it compares: text without case."""
     return item if ref.kind in {"number", "boolean", "time"} else folded(item)
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from sigma.correlations import SigmaCorrelationRule
-from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
 from entrawatch.rules import ir
 from entrawatch.rules.catalogue import duration, read_rule
-from entrawatch.rules.conditions import Detection
+from entrawatch.rules.conditions import Detection, by_pysigma
 from entrawatch.rules.document import read_documents
 from entrawatch.rules.faults import Faults, Refused
 from entrawatch.rules.names import SOURCES, resolver
@@ -25,12 +24,18 @@ from entrawatch.rules.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import timedelta
     from pathlib import Path
 
 _TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)")
 _COUNTS = {"event_count", "value_count"}
 #: keys that only the catalogue's documents have
 _OURS = {"triage", "tests", "entities", "escalate", "unless_baseline", "join"}
+#: documents that stand beside rules, and why they are not read
+_NO_RULES = {
+    "filter": "a Sigma filter changes other rules; write the exception into the rule itself",
+    "action": "old collections (action: global, repeat) mean more than one rule in a document; write each out",
+}
 _ENDINGS = {".yml", ".yaml"}
 
 
@@ -57,13 +62,21 @@ def load(paths: Iterable[Path]) -> tuple[list[Rule], list[str]]:
                 later.append((document, Faults(str(path))))
             elif (rule := _rule(document, text, path, faults)) is not None:
                 found.append(rule)
-                plain |= {name: rule for name in (document.get("name"), document.get("id")) if name}
+                _name(rule, document, plain, faults)
         lines += faults.lines
     for document, faults in later:
         correlated = _correlation(document, plain, faults)
         found += [] if correlated is None else [correlated]
         lines += faults.lines
     return found, lines
+
+
+def _name(rule: Rule, document: dict[str, Any], plain: dict[str, Rule], faults: Faults) -> None:
+    """Remember the rule by what correlations may call it."""
+    for key in ("name", "id"):
+        name = document.get(key)
+        if name and plain.setdefault(name, rule) is not rule:
+            faults.add(key, f"{name} is the {key} of another rule too; a correlation could mean either")
 
 
 def _files(paths: Iterable[Path], lines: list[str]) -> list[Path]:
@@ -81,15 +94,32 @@ def _files(paths: Iterable[Path], lines: list[str]) -> list[Path]:
 def _rule(document: dict[str, Any], text: str, path: Path, faults: Faults) -> Optional[Rule]:
     if _OURS & set(document):
         return read_rule(text, faults, path.stem, shipped().baselines)
+    kind = next((key for key in _NO_RULES if key in document), None)
+    if kind:
+        faults.add(kind, _NO_RULES[kind])
+        return None
+    if not _read(lambda: SigmaRule.from_dict(document), faults):
+        return None
     try:
-        SigmaRule.from_dict(document)
-        source = _source(document.get("logsource", {}))
-        return _plain(document, path, source)
-    except SigmaError as error:
-        faults.add("", f"pySigma does not read it: {error}")
+        return _plain(document, path, _source(document.get("logsource", {})))
     except Refused as refusal:
         faults.add("detection", str(refusal))
     return None
+
+
+def _read(by: Callable[[], object], faults: Faults) -> bool:
+    try:
+        by_pysigma(by)
+    except Refused as refusal:
+        faults.add("", str(refusal))
+        return False
+    return True
+
+
+def _listed(document: dict[str, Any], key: str) -> list[Any]:
+    """A list, which may be missing, null, or a single text."""
+    said = document.get(key) or []
+    return [said] if isinstance(said, str) else list(said)
 
 
 def _source(logsource: Any) -> str:
@@ -113,14 +143,14 @@ def _plain(document: dict[str, Any], path: Path, source: str) -> Rule:
         description=str(document.get("description", "")).strip(), level=str(document.get("level", "medium")),
         source=source, query=ir.EventQuery(Detection(resolve, {}).predicate(detection)),
         keys=(Key("id", resolve("id")),), shown=tuple(_shown(document, resolve)),
-        techniques=tuple(m[1].upper() for tag in document.get("tags", []) if (m := _TECHNIQUE.fullmatch(tag))),
-        references=tuple(map(str, document.get("references", []))),
-        false_positives=tuple(map(str, document.get("falsepositives", []))), triage=(), entities=(),
+        techniques=tuple(m[1].upper() for tag in _listed(document, "tags") if (m := _TECHNIQUE.fullmatch(tag))),
+        references=tuple(map(str, _listed(document, "references"))),
+        false_positives=tuple(map(str, _listed(document, "falsepositives"))), triage=(), entities=(),
     )  # fmt: skip
 
 
 def _shown(document: dict[str, Any], resolve: Any) -> list[ir.FieldRef]:
-    return [resolve(name) for name in document.get("fields", [])]
+    return [resolve(name) for name in _listed(document, "fields")]
 
 
 # --- correlations -----------------------------------------------------------------------------------------------------
@@ -129,15 +159,14 @@ def _shown(document: dict[str, Any], resolve: Any) -> list[ir.FieldRef]:
 @dataclass(frozen=True)
 class _Threshold:
     at_least: int
-    field: Optional[str]
+    field: str
 
 
 def _correlation(document: dict[str, Any], plain: Mapping[str, Rule], faults: Faults) -> Optional[Rule]:
+    if not _read(lambda: SigmaCorrelationRule.from_dict(document), faults):
+        return None
     try:
-        SigmaCorrelationRule.from_dict(document)
         return _correlated(document, plain)
-    except SigmaError as error:
-        faults.add("", f"pySigma does not read it: {error}")
     except Refused as refusal:
         faults.add("correlation", str(refusal))
     return None
@@ -152,13 +181,13 @@ def _correlated(document: dict[str, Any], plain: Mapping[str, Rule]) -> Rule:
     base = _only(said, plain)
     threshold = _threshold(said)
     resolve = resolver(base.source)
-    by = tuple(resolve(name) for name in said.get("group-by", []))
+    by = tuple(resolve(name) for name in _listed(said, "group-by"))
     if not by:
         raise Refused("group-by: a count over a whole tenant is no finding about anything; name at least one field")
-    length = duration(said["timespan"])
+    length = _length(said["timespan"])
     measure: ir.Count | ir.Distinct = ir.Count(threshold.at_least)
     if said["type"] == "value_count":
-        measure = ir.Distinct(resolve(threshold.field or ""), threshold.at_least)
+        measure = ir.Distinct(resolve(threshold.field), threshold.at_least)
     where = base.query.where if isinstance(base.query, ir.EventQuery) else ir.Or(())
     every = _step(length)
     return replace(
@@ -166,6 +195,17 @@ def _correlated(document: dict[str, Any], plain: Mapping[str, Rule]) -> Rule:
         level=str(document.get("level", base.level)), keys=tuple(Key(field.name, field) for field in by),
         query=ir.WindowQuery(where, by, measure, length, every),
     )  # fmt: skip
+
+
+def _length(text: str) -> timedelta:
+    """
+    :raises Refused: months and years have no length of their own.
+    """
+    if text[-1] == "w":
+        return 7 * duration(f"{text[:-1]}d")
+    if text[-1] not in "smhd":
+        raise Refused(f"timespan: {text} is none of a fixed length; write it in days")
+    return duration(text)
 
 
 def _step(length: Any) -> Any:
@@ -179,19 +219,22 @@ def _step(length: Any) -> Any:
 
 
 def _only(said: dict[str, Any], plain: Mapping[str, Rule]) -> Rule:
-    names = said.get("rules", [])
+    names = _listed(said, "rules")
     if len(names) != 1:
         raise Refused(f"rules: a count is over the events of one rule, and here are {len(names)}")
     if names[0] not in plain:
-        raise Refused(f"rules: {names[0]} is the name or id of no rule that was read with it")
+        raise Refused(f"rules: {names[0]} is the name or id of no rule that was read with it, or of a correlation")
     return plain[names[0]]
 
 
 def _threshold(said: dict[str, Any]) -> _Threshold:
     condition = dict(said.get("condition", {}))
-    field = condition.pop("field", None)
-    if len(condition) == 1 and "gte" in condition:
-        return _Threshold(int(condition["gte"]), field)
-    if len(condition) == 1 and "gt" in condition:
-        return _Threshold(int(condition["gt"]) + 1, field)
+    field = condition.pop("field", "")
+    if not isinstance(field, str):
+        raise Refused("condition.field: it counts the values of one field")
+    (operator, bound), *more = condition.items()
+    if not isinstance(bound, int) or bound + (operator == "gt") < 1:
+        raise Refused(f"condition: {operator} {bound} is no threshold; it takes a whole number that one event can miss")
+    if operator in {"gte", "gt"} and not more:
+        return _Threshold(bound + (operator == "gt"), field)
     raise Refused("condition: only gte and gt are thresholds that a growing count can reach once and for all")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING, Callable, Union
+from typing import TYPE_CHECKING, Callable, TypeVar, Union
 
 from sigma import conditions as sc
 from sigma import types as st
@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 #: how a name in a rule becomes a field; raises Refused for one that does not exist
 Resolve = Callable[[str], ir.FieldRef]
 
+T = TypeVar("T")
+
+_ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16", "utf16le", "utf16be"})
 _OPERATORS = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
-# Back references, look-around, named groups and flags mean different things, or nothing, in RE2, Lucene and PCRE.
-_UNCOMMON_REGEX = re.compile(r"\(\?|\\[1-9bBAzZGkKQEpPxu]|[*+?}][+]|\^.*\^|\$.+\$")
+# Back references, look-around, named groups and flags mean different things, or nothing, in RE2, Lucene and PCRE;
+# classes by letter (\d, \w) hold other characters in each, and named ones ([:alpha:]) or {,3} are not everywhere.
+_UNCOMMON_REGEX = re.compile(
+    r"\(\?|\\[1-9bBAzZGkKQEpPxudDwWsSRXhHvVN]|[*+?}][+]|\^.*\^|\$.+\$|\[[:.=\[]|\[\^?[^\]]*(?:\[|--|&&|\|\||~~)|\{,"
+)
 
 
 class Detection:
@@ -45,11 +51,13 @@ class Detection:
 
         :raises Refused: something in it cannot be said exactly.
         """
-        try:
-            parsed = SigmaDetections.from_dict(dict(detection)).parsed_condition
-            conditions = [condition.parsed for condition in parsed]
-        except SigmaError as error:
-            raise Refused(f"pySigma does not read it: {error}") from error
+        _known_modifiers(detection)
+
+        def parsed() -> list[object]:
+            found = SigmaDetections.from_dict(dict(detection)).parsed_condition
+            return [condition.parsed for condition in found]
+
+        conditions = by_pysigma(parsed)
         return self._node(conditions[0]) if len(conditions) == 1 else ir.Or(tuple(map(self._node, conditions)))
 
     def _node(self, node: object) -> ir.Predicate:
@@ -68,6 +76,11 @@ class Detection:
         raise Refused(f"{field.name}: {type(value).__name__} has no exact form in every language")
 
     # --- one method a kind of value ---
+
+    @_test.register
+    def _expansion(self, value: st.SigmaExpansion, field: ir.FieldRef) -> ir.Predicate:
+        """What a modifier (windash) makes several values of: one of them."""
+        return _one_of(_flat(ir.Or, [self._test(one, field) for one in value.values]))
 
     @_test.register
     def _cased(self, _: st.SigmaCasedString, field: ir.FieldRef) -> ir.Predicate:
@@ -130,10 +143,16 @@ class Detection:
 
     @_test.register
     def _regex(self, value: st.SigmaRegularExpression, field: ir.FieldRef) -> ir.Predicate:
+        if flags := value.flags - {st.SigmaRegularExpressionFlag.IGNORECASE}:
+            named = ", ".join(sorted(flag.name.lower() for flag in flags))
+            raise Refused(
+                f"{field.name}|re: not every engine knows the flag {named}; only i, without which case is none"
+            )
         pattern = str(value.regexp.to_plain() if hasattr(value.regexp, "to_plain") else value.regexp)
         if _UNCOMMON_REGEX.search(pattern):
             raise Refused(
-                f"{field.name}|re: {pattern!r} uses what not every engine reads alike; write wildcards instead"
+                f"{field.name}|re: {pattern!r} uses what not every engine reads alike; "
+                "write wildcards instead, or [0-9] for \\d"
             )
         return ir.Matches(_text(field, "|re"), pattern)
 
@@ -141,7 +160,36 @@ class Detection:
     def _reference(self, value: st.SigmaFieldReference, field: ir.FieldRef) -> ir.Predicate:
         if getattr(value, "starts_with", False) or getattr(value, "ends_with", False):
             raise Refused(f"{field.name}|fieldref: only whole fields compare")
-        return ir.SameAs(field, self._resolve(value.field))
+        other = self._resolve(value.field)
+        return ir.SameAs(_text(field, "|fieldref"), _text(other, "|fieldref"))
+
+
+def by_pysigma(read: Callable[[], T]) -> T:
+    """What pySigma makes of a document.
+
+    :raises Refused: it does not read it, or it breaks on it: it takes for granted that keys are text, lists are none
+        of null, and a condition is not hundreds of levels deep.
+    """
+    try:
+        return read()
+    except SigmaError as error:
+        raise Refused(f"pySigma does not read it: {' '.join(str(error).split())}") from error
+    except (TypeError, AttributeError, ValueError, LookupError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else f"a value of another type? {error}"
+        raise Refused(f"pySigma does not read it: {' '.join(reason.split())}") from error
+
+
+def _known_modifiers(node: object) -> None:
+    """
+    :raises Refused: an encoding, whose letters would compare without case, which makes other texts of them.
+    """
+    if isinstance(node, dict):
+        for key in node:
+            encoded = _ENCODINGS & set(str(key).split("|")[1:])
+            if encoded:
+                raise Refused(f"{key}: text compares without case here, and {', '.join(sorted(encoded))} needs it")
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _known_modifiers(inner)
 
 
 def coerced(field: ir.FieldRef, value: ir.Scalar) -> ir.Scalar:
@@ -149,7 +197,7 @@ def coerced(field: ir.FieldRef, value: ir.Scalar) -> ir.Scalar:
 
     :raises Refused: the field can never hold it.
     """
-    if field.kind == "number" and not isinstance(value, bool):
+    if field.kind == "number":
         return _number_of(field, value)
     if field.kind == "boolean":
         return _boolean_of(field, value)

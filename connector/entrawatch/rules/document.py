@@ -11,10 +11,14 @@ import yaml
 from jsonschema import Draft202012Validator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jsonschema.exceptions import ValidationError
 
     from entrawatch.rules.faults import Faults
 
+#: values in a document with every alias written out
+_MOST = 200_000
 #: the schemas by the kind of document they are for
 _SCHEMAS = {"rule": "catalogue.schema.json", "baseline": "baseline.schema.json"}
 
@@ -32,6 +36,8 @@ _Loader.yaml_implicit_resolvers = {
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
     keys: set[str] = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key is no list and no mapping", key.start_mark)
         if key.value in keys:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
         keys.add(key.value)
@@ -44,7 +50,10 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 def read_documents(text: str, faults: Faults) -> list[dict[str, Any]]:
     """The mappings of a YAML text; what is none is a fault."""
     try:
-        documents = list(yaml.load_all(text, Loader=_Loader))
+        documents = list(_documents(text))
+    except RecursionError:
+        faults.add("", "it is nested too deeply for a rule")
+        return []
     except yaml.YAMLError as error:
         faults.add("", _yaml_fault(error))
         return []
@@ -54,10 +63,41 @@ def read_documents(text: str, faults: Faults) -> list[dict[str, Any]]:
     return documents
 
 
+def _documents(text: str) -> Iterator[Any]:
+    """
+    :raises yaml.YAMLError: it is none, or its anchors stand for more than any rule holds.
+    """
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if node is None:
+                return
+            if _size(node, {}) > _MOST:
+                raise yaml.constructor.ConstructorError(
+                    None, None, "its anchors unfold to more than a rule can hold", node.start_mark
+                )
+            yield loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes it has when every alias is written out."""
+    if id(node) not in known:
+        known[id(node)] = 0  # where it holds itself; the constructor refuses that
+        inner = node.value if isinstance(node, yaml.SequenceNode) else []
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        held = [*inner, *(value for _, value in pairs)]
+        known[id(node)] = 1 + sum(_size(one, known) for one in held)
+    return known[id(node)]
+
+
 def _yaml_fault(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{where}no YAML: {getattr(error, 'problem', None) or error}"
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
+    return f"{where}no YAML: {' '.join(str(reason).split())}"
 
 
 def check(document: dict[str, Any], kind: str, faults: Faults) -> bool:
