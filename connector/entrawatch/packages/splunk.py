@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrawatch.packages.splunk_conf import Stanza, conf
+from entrawatch.packages.splunk_dashboards import DASHBOARDS
 from entrawatch.packages.splunk_events import collections, eventtypes, limits_example, props, tags, transforms
 from entrawatch.packages.splunk_macros import macro_stanzas, rule_macros
 from entrawatch.packages.splunk_searches import alerts, savedsearches
 from entrawatch.packages.splunk_stories import story_stanzas
+from entrawatch.packages.splunk_studio import view
 
 if TYPE_CHECKING:
     from entrawatch.packages.content import Release
@@ -41,6 +43,7 @@ def tree(release: Release) -> Tree:
     }
     return {
         **{f"default/{name}.conf": conf(made) for name, made in stanzas.items()},
+        **{f"default/data/ui/views/{one.name}.xml": view(one) for one in DASHBOARDS},
         "metadata/default.meta": conf(_access()),
         "README/limits.conf.example": limits_example(),
     }

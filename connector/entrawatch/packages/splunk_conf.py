@@ -1,8 +1,8 @@
 r"""Splunk's .conf files as text: the one place where they are written.
 
 A value goes on in the next line where the line ends in a backslash; so no line of a value may end in one by itself, and
-a value begins and ends with something that is no space, since those are cut off. A line that begins with # is a
-comment, also inside a value that has no backslash before it. A stanza's name stands in brackets and may not hold `]`.
+a value begins and ends with something that is no space, since those are cut off. Where a line of a value begins with
+what begins a comment or a stanza, readers differ. A stanza's name stands in brackets and may not hold `]`.
 
 https://docs.splunk.com/Documentation/Splunk/latest/Admin/Howtoeditaconfigurationfile,
 https://docs.splunk.com/Documentation/Splunk/latest/Admin/Configurationfiledirectories
@@ -71,6 +71,8 @@ def _value(value: Value) -> str:
         return "1" if value else "0"
     text = str(value)
     lines = text.rstrip("\n").split("\n")
+    if any(line.lstrip()[:1] in ("#", ";", "[") for line in lines[1:]):
+        raise ValueError(f"a line of a value that Splunk takes for a comment or a stanza: {text!r}")
     if any(line.endswith("\\") or "\r" in line for line in lines):
         raise ValueError(f"a line of a value ends in what Splunk takes for a continuation: {text!r}")
     if any(not line.isprintable() for line in lines) or lines[0][:1].isspace() or lines[-1][-1:].isspace():

@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING
 
 from entrawatch.dialects.spl_fields import ENVELOPE, MARKS, NORMALIZED
 from entrawatch.dialects.spl_macros import INDEX, filter_name, macros, parameter_name, source_name
+from entrawatch.dialects.spl_text import macro
 from entrawatch.packages.splunk_conf import Stanza, one_line
 
 if TYPE_CHECKING:
     from entrawatch.rules.catalogue import Catalogue
     from entrawatch.rules.rule import Rule
 
-#: findings of our searches: notables of Enterprise Security, and Splunk's own record of alerts
-FINDINGS, ALERTS = "entrawatch_findings", "entrawatch_alerts"
+#: what dashboards read: all events, the inputs' log, notables of Enterprise Security, Splunk's own record of alerts
+EVENTS, LOG, FINDINGS, ALERTS = "entrawatch_events", "entrawatch_log", "entrawatch_findings", "entrawatch_alerts"
 _OWN = {
+    EVENTS: (
+        f'{macro(INDEX)} (sourcetype="entrawatch:*" OR sourcetype="{ENVELOPE}")',
+        "All events, whatever their stream and shape.",
+    ),
+    LOG: ("index=_internal source=*entrawatch_*.log*", "What the inputs log; reading _internal needs a role that may."),
     FINDINGS: (
         'index=notable search_name="Entrawatch - *"',
         "Where the findings dashboard reads notables of our searches: the index of Enterprise Security.",

@@ -204,9 +204,12 @@ class Engine:
         (aggregate,) = made.aggregates
         series = sorted({key for row in rows for (key,) in _groups(row, made.by)}) if made.by else [""]
         earliest, latest = self.range
+        spans: dict[int, list[Row]] = {}
+        for row in rows:
+            spans.setdefault(int(row["_time"] // span * span), []).append(row)
         charted = []
         for start in range(int(earliest // span * span), math.ceil(latest), span):
-            inside = [row for row in rows if start <= row["_time"] < start + span]
+            inside = spans.get(start, [])
             result: Row = {"_time": start}
             for one in series:
                 held = [row for row in inside if (one,) in _groups(row, made.by)] if made.by else inside
