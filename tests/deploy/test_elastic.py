@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -421,6 +423,29 @@ def test_a_server_of_unknown_certificate_gets_no_request(
     assert done.code == 3
     assert "--ca-bundle" in done.err
     assert kibana.log == []
+
+
+def test_a_server_that_is_not_there_is_named(
+    deploy: Callable[..., Done], kibana: Kibana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("entrawatch.clock.SystemClock.sleep", lambda _, seconds: pauses.append(seconds))
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = deploy("--yes", url=f"https://localhost:{port}")
+    assert (done.code, pauses) == (3, [1.0, 2.0])
+    assert f"localhost:{port}: no connection" in done.err
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(
+    deploy: Callable[..., Done], kibana: Kibana, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrawatch.clock.SystemClock.sleep", lambda *_: None)
+    kibana.faults.append(Fault(lambda _: True, Reply(200), before=lambda: time.sleep(1.5), times=9))
+    done = deploy("--yes", "--timeout", "1")
+    assert done.code == 3
+    assert "no answer within 1 s" in done.err
 
 
 FAULTY = [

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: bytes of one answer: a list of some thousand rules
 _LARGEST = 64 * 2**20
 _TRIES = 5
+#: of a request that is not answered at all: a name that is wrong stays wrong
+_TRIES_UNANSWERED = 3
 #: seconds; who asks for a longer pause is not waited for
 _LONGEST_PAUSE = 120.0
 _WORDS = 300
@@ -109,7 +111,8 @@ class Rest:
             try:
                 answer = self._once(method, path, more)
             except requests.RequestException as error:
-                if method != "GET" or tried == _TRIES or isinstance(error, requests.exceptions.SSLError):
+                last = tried == _TRIES_UNANSWERED or isinstance(error, requests.exceptions.SSLError)
+                if method != "GET" or last:
                     raise self._silent(error) from None
                 self._clock.sleep(2.0 ** (tried - 1))
                 continue
@@ -151,6 +154,8 @@ class Rest:
             return Answer(response.status_code, _json(body), response.headers)
 
     def _silent(self, error: Exception) -> TargetError:
+        if isinstance(error, requests.Timeout):
+            return TargetError(f"{self.host}: no answer within {self._at.timeout:g} s; give it more with --timeout")
         return TargetError(f"{self.host}: {meaning(error, options=('--ca-bundle', 'HTTPS_PROXY and NO_PROXY'))}")
 
 
