@@ -26,7 +26,7 @@ $(DEV): $(LINT) tests/install_system_packages.sh tests/install_engines.sh $(wild
 	packaging/splunk/install.sh $(BIN)/python
 	touch $@
 
-demo: $(APP)  ## emulated tenant → HTTPS → normalise → store → summary
+demo: $(APP)  ## emulated tenant → HTTPS → normalise → store → hunt
 	$(BIN)/entrawatch demo
 
 test: $(DEV)  ## every test, then the runtime rooms on Splunk's interpreters
