@@ -2,80 +2,146 @@
 
 A run sees the records that are there by then and that were generated in the query period before it. Whether `now()` is
 the end of that period, or five minutes later when the rule is really run, is told nowhere: both are played.
+
+Reading a query's plan costs far more than its runs, so many stories are told in one workspace, weeks apart.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb_kql
 import pyarrow as pa
 from duckdb_kql.engine import schema
+from tests.rules.kql_rows import TABLES, described, row
 
-from entrawatch.dialects.kql_text import span
-
-from ..rules.kql_engine import Workspace
-from ..rules.kql_rows import TABLES
+from entrawatch.schema.streams import STREAMS
+from entrawatch.schema.times import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: how much later than scheduled Sentinel runs a rule
 DELAY = timedelta(minutes=5)
-_NAMES = re.compile(rf"\b({'|'.join(TABLES.values())})\b(?! = )")
-_MOMENTS = pa.schema([("moment", pa.timestamp("us"))])
+#: two stories are this far apart: further than any query looks back
+APART = timedelta(days=35)
+#: runs are at any offset
+OFFSET = timedelta(minutes=2, seconds=17)
+_TABLES = re.compile(rf'FROM "({"|".join(TABLES.values())})"')
+#: what of a table a run sees
+_SEEN = (
+    r'FROM (SELECT * FROM "\1" WHERE "TimeGenerated" > runs.since AND "TimeGenerated" <= runs.until'
+    r' AND "IngestedAt" <= runs.there)'
+)
 
 
-class Sentinel(Workspace):
-    """A workspace whose records came in late.
+@dataclass(frozen=True)
+class Run:
+    """One run of a rule.
 
-    :param late: how late each record came, in the records' order; the last holds for the rest.
+    :param real: whether `now` is the moment of the run itself, not the one that it was scheduled for.
+    :param since: what it sees was generated after this,
+    :param until: and by then,
+    :param there: and is there by then.
     """
 
-    def __init__(self, records: Iterable[tuple[str, Mapping[str, Any]]], late: Iterable[timedelta] = ()) -> None:
-        records, late = list(records), list(late) or [timedelta(0)]
-        super().__init__(records)
-        for table in TABLES.values():
-            self.connection.execute(f"ALTER TABLE {table} ADD COLUMN IngestedAt TIMESTAMP")
-            self.connection.execute(f"UPDATE {table} SET IngestedAt = TimeGenerated + INTERVAL '{late[-1]}'")
-        for (stream, record), lateness in zip(records, late):
+    story: int
+    real: bool
+    now: datetime
+    since: datetime
+    until: datetime
+    there: datetime
+
+
+@dataclass(frozen=True)
+class Story:
+    """Records, and how late each of them came; the last lateness holds for the rest."""
+
+    records: Sequence[tuple[str, Mapping[str, Any]]]
+    late: Sequence[timedelta] = (timedelta(0),)
+
+    def rows(self, shift: timedelta) -> Iterable[tuple[str, list[Any]]]:
+        """Table and row of each record that has a table, `shift` later than it was."""
+        for place, (stream, record) in enumerate(self.records):
             if stream in TABLES:
-                self.connection.execute(
-                    f"UPDATE {TABLES[stream]} SET IngestedAt = TimeGenerated + ?::INTERVAL WHERE Id = ?",
-                    [str(lateness), record["id"]],
-                )
+                field = STREAMS[stream].time_field
+                time = _time(record[field]) + shift
+                moved = {**record, field: time.isoformat()}
+                arrived = time + self.late[min(place, len(self.late) - 1)]
+                yield TABLES[stream], [*row(TABLES[stream], moved), arrived.isoformat()]
+
+    def times(self) -> list[datetime]:
+        """When its records were generated."""
+        return sorted(_time(record[STREAMS[stream].time_field]) for stream, record in self.records)
+
+
+def _time(text: Any) -> datetime:
+    time = parse(str(text))
+    assert time is not None
+    return time.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+class Sentinel:
+    """A workspace in which these stories happen, one after the other."""
+
+    def __init__(self, stories: Sequence[Story]) -> None:
+        self.stories = stories
+        self.connection = duckdb_kql.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET threads = 1")
+        filled: dict[str, list[list[Any]]] = defaultdict(list)
+        for place, story in enumerate(stories):
+            for table, one in story.rows(place * APART):
+                filled[table].append(one)
+        for table in TABLES.values():
+            self.connection.execute(f"CREATE TABLE {table} ({described(table)}, IngestedAt TIMESTAMP)")
+            if filled[table]:
+                rows = pa.table({str(place): list(values) for place, values in enumerate(zip(*filled[table]))})
+                self.connection.register("filled", rows)
+                self.connection.execute(f"INSERT INTO {table} SELECT * FROM filled")
 
     def alerts(
-        self, query: str, period: timedelta, moments: Iterable[datetime], now_is_late: bool = False
-    ) -> list[dict[str, Any]]:
-        """The result rows of these runs, a rule's alerts where each row is one."""
-        return self._lateral(_within(query, period, now_is_late), moments)
+        self, query: str, every: timedelta, period: timedelta, after: timedelta
+    ) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
+        """The result rows of the rule's runs, each an alert, story by story: where `now()` is the moment that a run was
+        scheduled for, and where it is the real one.
+
+        :param after: how long behind the last record it goes on to run.
+        """
+        moments: list[tuple[datetime, int]] = []
+        for place, story in enumerate(self.stories):
+            times = story.times()
+            last, now = times[-1] + after, times[0] + OFFSET
+            while now <= last:
+                moments.append((now + place * APART, place))
+                now += every
+        runs = [Run(place, False, now, now - period, now, now + DELAY) for now, place in moments]
+        runs += [Run(place, True, now, now - DELAY - period, now - DELAY, now) for now, place in moments]
+        found: tuple[list[list[dict[str, Any]]], ...] = tuple([[] for _ in self.stories] for _ in range(2))
+        for one in self._run(query, runs):
+            found[one.pop("real")][one.pop("story")].append(one)
+        return found[0], found[1]
 
     def hunt(self, query: str) -> list[dict[str, Any]]:
-        """The result rows of a query that has no clock."""
-        return self._lateral(query, [])
+        """The result rows of a query that has no clock, over all that there is."""
+        return self._run(query, [])
 
-    def _lateral(self, text: str, moments: Iterable[datetime]) -> list[dict[str, Any]]:
-        """All runs as one query of DuckDB, with the moment as a column."""
+    def _run(self, text: str, runs: list[Run]) -> list[dict[str, Any]]:
+        """All runs as one query of DuckDB, with a run's moments as columns."""
         translated = _translated(text)
-        if "$kqlnow" in translated:
-            table = pa.table({"moment": [one.replace(tzinfo=None) for one in moments]}, _MOMENTS)
-            self.connection.register("runs", table)
-            translated = f"SELECT found.* FROM runs, LATERAL ({translated.replace('$kqlnow', 'runs.moment')}) AS found"
+        if runs:
+            columns = {name: [getattr(run, name) for run in runs] for name in Run.__dataclass_fields__}
+            self.connection.register("runs", pa.table(columns))
+            translated = _TABLES.sub(_SEEN, translated.replace("$kqlnow", "runs.now"))
+            translated = f"SELECT runs.story, runs.real, found.* FROM runs, LATERAL ({translated}) AS found"
         result = self.connection.execute(translated)
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, values)) for values in result.fetchall()]
-
-
-def _within(query: str, period: timedelta, now_is_late: bool) -> str:
-    """The query over what Sentinel lets it see: also nothing that is not there yet."""
-    end = f"now() - {span(DELAY)}" if now_is_late else "now()"
-    there = "now()" if now_is_late else f"now() + {span(DELAY)}"
-    seen = f"TimeGenerated > {end} - {span(period)} and TimeGenerated <= {end} and IngestedAt <= {there}"
-    return _NAMES.sub(rf"\1 | where {seen}", query)
 
 
 @cache

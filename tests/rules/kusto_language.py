@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.dialects.kql_tables import columns
@@ -32,14 +33,17 @@ def tables() -> dict[str, dict[str, str]]:
     return {table: reference(table) or known for table, known in columns().items()}
 
 
-def judged(queries: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def judged(
+    queries: Mapping[str, str], more: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> dict[str, dict[str, Any]]:
     """Name → {"diagnostics": […], "columns": {name: type}}.
 
+    :param more: further tables, column → type.
     :raises FileNotFoundError: the parser is not installed.
     """
     if not (FOLDER / "node_modules").exists():
         raise FileNotFoundError(f"{FOLDER} is empty: tests/install_engines.sh fills it")
-    lines: list[Any] = [{"folder": str(FOLDER), "tables": tables()}]
+    lines: list[Any] = [{"folder": str(FOLDER), "tables": {**tables(), **more}}]
     lines += [{"name": name, "query": query} for name, query in queries.items()]
     done = subprocess.run(
         ["node", str(Path(__file__).with_name("kusto") / "validate.js")],

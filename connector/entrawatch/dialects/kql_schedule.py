@@ -34,7 +34,7 @@ class Schedule:
 
     :param every: F, between two runs.
     :param period: how far back a run sees.
-    :param hops: the windows that a run looks at: those that end in the last hop, and in so many before it.
+    :param hops: how many hops before its own a run looks at windows.
     """
 
     every: timedelta
@@ -63,8 +63,8 @@ def schedule(rule: Rule, baseline: Optional[Baseline]) -> Schedule:
 
 def _of_windows(query: ir.WindowQuery, baseline: Optional[Baseline]) -> Schedule:
     every = query.every if query.length + ALLOWANCE + 3 * query.every < _LONG else max(query.every, _HOUR)
-    # the windows that a record may newly fill, and one before them: does a finding begin, or go on?
-    hops = -(-(every + ALLOWANCE) // query.every) + 1
+    # the windows that a record may newly fill, and those before them by which a finding may have begun already
+    hops = -(-(every + ALLOWANCE + min(query.length, _DAY)) // query.every) + 1
     seen = query.length + (hops + 1) * query.every
     if baseline:
         seen = max(seen, baseline.lookback + (hops + 1) * query.every) + _MARGIN

@@ -8,12 +8,13 @@ was generated. By then each reading has it in sight, and runs that are F apart t
 What a run tells is what it finds and the run before could not find, both from the records as they arrived:
 
 * A single event is told by the run in whose F its first record arrived.
-* A window is looked at by each run until ALLOWANCE after it ended. It is told by the first run to which it holds, and
-  only where its findings begin: the windows next to it, which the same burst fills, are the same finding.
+* A window is looked at by each run until ALLOWANCE after it ended. It is told by the first run for which it holds, and
+  only where a finding begins: windows of one group that overlap are one finding, and so is what goes on for days.
 * A pair, and a sequence, is told once both sides have arrived.
 
-So what arrives within ALLOWANCE is neither missed nor told twice. A late record that lengthens a finding backwards, by
-more than one window, begins it anew: that finding is told again.
+So what arrives within ALLOWANCE is neither missed nor told twice, with two exceptions: a late record that lengthens a
+finding backwards, by more than the window's length, begins it anew, and so does what pauses for longer than a run can
+look back (a day at most).
 
 **NRT.** Sentinel hands the query each minute what was ingested in it; the text has no clock.
 
@@ -93,7 +94,7 @@ class SentinelKql(Kql):
         if query.outside:
             parts.one_a_group(query)
             lets, rows = self._outside(query.outside, rows, "HopEnd", oldest if self._timed else "")
-        lets += [Let("rows", rows), *self._told(query, self._schedule(rule), oldest)]
+        lets += [Let("rows", rows), *self._told(query, self._schedule(rule))]
         told = Pipe("rows").then(step(f"join kind=inner told on {', '.join(_names(query))}, HopEnd"))
         if self._timed:
             found = self._finding(
@@ -150,7 +151,7 @@ class SentinelKql(Kql):
         )
         if self._timed:
             hits = hits.then(*where(f"Arrived <= {_asof(when)} and Due <= {_asof(when)}"))
-            tables += self._begun(rule, hits, within)
+            tables += self._slots(rule, hits, within)
             by = ", ".join(name for name, _ in _keys(rule))
             hits = Pipe("found").then(*where("Run == 0"), step(f"join kind=inner told on {by}, Due"))
         found = self._finding(rule, reading, hits, f"min(Due) - {within}", "max(Due)")
@@ -193,49 +194,30 @@ class SentinelKql(Kql):
             *where(f"TimeGenerated < HopEnd and TimeGenerated >= HopEnd - {length}"),
         ]
 
-    def _told(self, query: ir.WindowQuery, when: Schedule, oldest: str) -> list[Let]:
+    def _told(self, query: ir.WindowQuery, when: Schedule) -> list[Let]:
         """The windows that reach the threshold; by a schedule those with which a finding begins that is new."""
         name, counted = parts.measured(query)
         names, least = ", ".join(_names(query)), parts.threshold(query.measure)
-        group = f"by {names}, HopEnd"
+        reached = [step("summarize", f"{name} = {counted}", end=f"by {names}, HopEnd"), *where(f"{name} >= {least}")]
         if not self._timed:
-            reached = Pipe("rows").then(
-                step("summarize", f"{name} = {counted}", end=group), *where(f"{name} >= {least}")
-            )
-            return [Let("told", reached.then(step("project", *_names(query), "HopEnd")))]
-        before = f"ago({span(when.every)})"
-        known = parts.measured(query, f"Arrived <= {before}")[1]
-        reached = Pipe("rows").then(
-            step("summarize", f"{name} = {counted}", f"Known = {known}", end=group),
-            *where(f"{name} >= {least}"),
+            return [Let("told", Pipe("rows").then(*reached, step("project", *_names(query), "HopEnd")))]
+        before, late = f"ago({span(when.every)})", span(ALLOWANCE)
+        # what the runs before could know, and could tell: they look at a window no longer than that
+        known = parts.measured(query, f"Arrived <= {before} and Arrived <= HopEnd + {late}")[1]
+        reached[0] = step("summarize", f"{name} = {counted}", f"Known = {known}", end=f"by {names}, HopEnd")
+        slots = Pipe("rows").then(
+            *reached,
             step("extend", f"Old = Known >= {least} and HopEnd <= {before}"),
+            *where(f"Old or HopEnd > ago({span(when.every + ALLOWANCE)})"),
         )
-        every = span(query.every)
-        told = Pipe("reached").then(
-            *where(f"not(Old) and HopEnd > {oldest}"),
-            _unless(f"reached | project {names}, HopEnd = HopEnd + {every}", names),
-            _unless(f"reached | where Old | project {names}, HopEnd = HopEnd - {every}", names),
-            step("project", *_names(query), "HopEnd"),
-        )
-        return [Let("reached", reached), Let("told", told)]
+        return [Let("slots", slots), *_begun(names, "HopEnd", span(query.length))]
 
-    def _begun(self, rule: Rule, hits: Pipe, within: str) -> list[Let]:
-        """What follows, and where findings begin that are new: none of the same key is near that was there first."""
+    def _slots(self, rule: Rule, hits: Pipe, within: str) -> list[Let]:
+        """What follows, and when it is due; where findings begin."""
         by = ", ".join(name for name, _ in _keys(rule))
         found = hits.then(step("extend", *[f"{name} = {value}" for name, value in _keys(rule)]))
         slots = Pipe("found").then(step("summarize", "Old = countif(Run == 1) > 0", end=f"by {by}, Due"))
-        near = Pipe("slots").then(
-            step(f"join kind=inner (slots | project {by}, OtherDue = Due, OtherOld = Old) on {by}"),
-            *where(
-                f"(OtherDue < Due and OtherDue >= Due - {within})"
-                f" or (OtherOld and OtherDue > Due and OtherDue <= Due + {within})"
-            ),
-            step("project", by, "Due"),
-        )
-        told = Pipe("slots").then(
-            *where("not(Old)"), step(f"join kind=leftanti near on {by}, Due"), step("project", by, "Due")
-        )
-        return [Let("found", found), Let("slots", slots), Let("near", near), Let("told", told)]
+        return [Let("found", found), Let("slots", slots), *_begun(by, "Due", within)]
 
     def _finding(self, rule: Rule, *given: Any, **more: Any) -> tuple[Pipe, tuple[str, ...]]:
         pipe, columns = super()._finding(rule, *given, **more)
@@ -285,5 +267,17 @@ def _listed(turns: Sequence[int]) -> str:
     return f"dynamic([{', '.join(map(str, turns))}])"
 
 
-def _unless(table: str, names: str) -> Step:
-    return step(f"join kind=leftanti ({table}) on {names}, HopEnd")
+def _begun(by: str, end: str, length: str) -> list[Let]:
+    """Where a finding begins: with a slot that is new, and that overlaps none before it, nor an old one after it."""
+    near = Pipe("slots").then(
+        step(f"join kind=inner (slots | project {by}, Other = {end}, OtherOld = Old) on {by}"),
+        *where(
+            f"(Other < {end} and Other >= {end} - {length})"
+            f" or (OtherOld and Other > {end} and Other <= {end} + {length})"
+        ),
+        step("distinct", by, end),
+    )
+    told = Pipe("slots").then(
+        *where("not(Old)"), step(f"join kind=leftanti near on {by}, {end}"), step("project", by, end)
+    )
+    return [Let("near", near), Let("told", told)]

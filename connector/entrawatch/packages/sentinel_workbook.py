@@ -129,7 +129,7 @@ def _sign_ins() -> list[dict[str, Any]]:
                     "summarize", "Users = dcount(tolower(UserPrincipalName))", count,
                     "LastSeen = max(TimeGenerated)", end="by IPAddress",
                 ),
-                step("top 20 by", "Users desc, SignIns desc"),
+                step("top 20 by", "Users desc"),
             ),
         ),
         _query(

@@ -1,0 +1,192 @@
+"""The queries in content/sentinel's own files, run as Sentinel runs them: late records, any offset, one alert each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from tests.rules.judge import Judge, fold, rows
+
+from entrawatch.dialects.kql_text import spelled
+from entrawatch.rules import ir
+
+from .sentinel_content import BY_ID, CATALOGUE, HUNTS, NRT, SCHEDULED, duration
+from .sentinel_engine import APART, Sentinel, Story
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+JUDGE = Judge(CATALOGUE.baselines)
+LATE = [0 * MINUTE, 3 * MINUTE, 12 * MINUTE, 55 * MINUTE]
+#: how late a story's records come: all alike, or each otherwise, early ones behind late ones
+MODES = [*([one] for one in LATE), LATE * 50, LATE[::-1] * 50]
+
+
+def key(rule: Any, found: Any) -> tuple[str, ...]:
+    return tuple(fold(found[spelled(one.name)]) for one in rule.keys)
+
+
+def wanted(rule: Any, records: Any) -> Counter[tuple[str, ...]]:
+    return Counter(finding.keys for finding in JUDGE.findings(rule, rows(records)))
+
+
+def alerts(one: Any, sentinel: Sentinel) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
+    """What the rule of a file tells, story by story, whatever `now()` is."""
+    every, period = duration(one["queryFrequency"]), duration(one["queryPeriod"])
+    return sentinel.alerts(one["query"], every, period, after=HOUR + 2 * every + 20 * MINUTE)
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_a_rule_tells_each_of_its_cases_findings_once_however_late_the_records_come(name: str) -> None:
+    one, rule = SCHEDULED[name], BY_ID[SCHEDULED[name]["id"]]
+    # a run an hour over weeks is many runs
+    modes = MODES[::2] if duration(one["queryFrequency"]) >= HOUR else MODES
+    told = [(case, late) for case in rule.cases for late in modes]
+    sentinel = Sentinel([Story(case.records, late) for case, late in told])
+    right = [wanted(rule, case.records) for case, _ in told]
+    assert any(right)
+    assert not all(right)
+    for found in alerts(one, sentinel):
+        for (case, late), alerts_, want in zip(told, found, right):
+            assert Counter(key(rule, alert) for alert in alerts_) == want, (case.name, late[:4])
+
+
+def test_what_comes_later_than_the_allowance_is_missed_as_it_is_told() -> None:
+    one, rule = SCHEDULED["GuestInvited.yaml"], CATALOGUE.rules["guest-invited"]
+    case = next(case for case in rule.cases if case.match)
+    sentinel = Sentinel([Story(case.records, [late]) for late in (59 * MINUTE, 2 * HOUR)])
+    assert [[len(told) for told in found] for found in alerts(one, sentinel)] == [[1, 0], [1, 0]]
+
+
+def apart(cases: Any) -> list[Story]:
+    """The cases' stories, with events of their own."""
+    return [
+        Story([(stream, {**record, "id": f"{record['id']}-{place}"}) for stream, record in case.records])
+        for place, case in enumerate(cases)
+    ]
+
+
+@pytest.mark.parametrize("name", HUNTS)
+def test_a_hunt_over_a_range_finds_what_its_cases_say(name: str) -> None:
+    one, rule = HUNTS[name], BY_ID[HUNTS[name]["id"]]
+    told = [[case for case in rule.cases if case.match], [case for case in rule.cases if not case.match]]
+    if getattr(rule.query, "outside", None):
+        # a baseline begins with the range's first record, so such a hunt goes over one story at a time
+        told = [[case] for case in rule.cases]
+    for cases in told:
+        stories = apart(cases)
+        want = {keys for story in stories for keys in wanted(rule, story.records)}
+        assert bool(want) == cases[0].match
+        assert {key(rule, row) for row in Sentinel(stories).hunt(one["query"])} == want, [case.name for case in cases]
+
+
+@pytest.mark.parametrize("name", NRT)
+def test_an_nrt_rule_finds_each_event_of_its_cases_and_no_other(name: str) -> None:
+    one, rule = NRT[name], BY_ID[NRT[name]["id"]]
+    stories = apart(rule.cases)
+    found = Sentinel(stories).hunt(one["query"])
+    assert Counter(key(rule, row) for row in found) == sum((wanted(rule, one.records) for one in stories), Counter())
+
+
+# --- what an alert says -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("slug", "case", "said"),
+    [
+        (
+            "brute-force",
+            "the legacy password flow, in the bulk stream",
+            {"AlertSeverity": "High", "Account1Name": "ada", "Account1UPNSuffix": "contoso.example", "Attempts": 5},
+        ),
+        ("brute-force", "five failures of one account within the hour", {"AlertSeverity": "Medium"}),
+        ("conditional-access-policy-changed", "a policy is changed", {"AlertSeverity": "Medium"}),
+        ("disabled-user-signin", "two accounts are one finding", {"Account1Name": ..., "Account2Name": ...}),
+        ("guest-invited", "a guest is invited", {"Account1Name": ..., "Account2ObjectId": ...}),
+        ("password-spray-success", "a sprayed account signs in from the same address", {"Address1": ...}),
+    ],
+)
+def test_an_alert_is_about_the_people_and_addresses_of_its_records(slug: str, case: str, said: Any) -> None:
+    rule = CATALOGUE.rules[slug]
+    one = next(one for one in SCHEDULED.values() if BY_ID[one["id"]] is rule)
+    story = next(known for known in rule.cases if known.name == case)
+    (found,) = alerts(one, Sentinel([Story(story.records)]))[0]
+    assert found, case
+    whole = str(story.records).lower()
+    for column, value in said.items():
+        if value is ...:
+            assert found[0][column].lower() in whole
+            assert found[0][column]
+        else:
+            assert found[0][column] == value, column
+
+
+def test_two_accounts_of_one_finding_are_two_entities() -> None:
+    rule, one = CATALOGUE.rules["disabled-user-signin"], SCHEDULED["DisabledUserSignin.yaml"]
+    case = next(case for case in rule.cases if case.name == "two accounts are one finding")
+    ((found,),) = alerts(one, Sentinel([Story(case.records)]))[0]
+    names = [found[f"Account{number}Name"] for number in (1, 2, 3)]
+    assert len({*names[:2]} - {""}) == 2
+    assert not names[2]
+
+
+# --- bursts and gaps, any time and any lateness -----------------------------------------------------------------------
+
+BRUTE, FAILURE = SCHEDULED["BruteForce.yaml"], CATALOGUE.rules["brute-force"].cases[0].records[0]
+_START = datetime(2026, 1, 7, 9, tzinfo=timezone.utc)
+times = st.lists(st.tuples(st.integers(0, 240), st.integers(0, 59)), min_size=5, max_size=24)
+
+
+def failures(made: list[tuple[int, int]]) -> Story:
+    """Failures of one account: minutes after nine, and minutes late."""
+    stream, record = FAILURE
+    ordered = sorted(made)
+    records = [
+        (stream, {**record, "id": f"f{place}", "createdDateTime": (_START + minute * MINUTE).isoformat()})
+        for place, (minute, _) in enumerate(ordered)
+    ]
+    return Story(records, [late * MINUTE for _, late in ordered])
+
+
+#: shrinking a whole workspace of stories takes minutes; each story stands in the message
+_QUICK = settings(
+    max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+)
+
+
+@_QUICK
+@given(st.lists(times, min_size=40, max_size=40))
+def test_each_finding_is_told_and_no_window_twice(made: list[list[tuple[int, int]]]) -> None:
+    stories = [failures(one) for one in made]
+    rule = CATALOGUE.rules["brute-force"]
+    right = [JUDGE.findings(rule, rows(story.records)) for story in stories]
+    for found in alerts(BRUTE, Sentinel(stories)):
+        for place, (told, findings) in enumerate(zip(found, right)):
+            ends = [alert["WindowEnd"] - place * APART for alert in told]
+            assert len(set(ends)) == len(ends)
+            held = [[end for end in ends if one.start < aware(one, end) <= one.end] for one in findings]
+            assert all(held), ("a finding that nobody is told of", made[place])
+            assert sum(map(len, held)) == len(ends), ("an alert where the judge finds nothing", made[place])
+
+
+def aware(finding: Any, end: datetime) -> datetime:
+    return end.replace(tzinfo=finding.end.tzinfo)
+
+
+@_QUICK
+@given(st.lists(st.lists(st.integers(0, 240), min_size=5, max_size=24), min_size=40, max_size=40))
+def test_what_comes_in_time_is_told_once(made: list[list[int]]) -> None:
+    stories = [failures([(minute, 0) for minute in one]) for one in made]
+    rule = CATALOGUE.rules["brute-force"]
+    for found in alerts(BRUTE, Sentinel(stories)):
+        for story, told, minutes in zip(stories, found, made):
+            assert Counter(key(rule, alert) for alert in told) == wanted(rule, story.records), minutes
+
+
+def test_the_rules_of_single_events_are_those_with_a_twin() -> None:
+    assert {BY_ID[one["id"]].slug for one in NRT.values()} == {
+        slug for slug, rule in CATALOGUE.rules.items()
+        if isinstance(rule.query, ir.EventQuery) and rule.query.outside is None
+    }  # fmt: skip
