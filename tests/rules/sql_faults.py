@@ -193,7 +193,7 @@ def group_without(name: str) -> Plant:
 
 def fixed_hours(patch: pytest.MonkeyPatch) -> None:
     def wrong(self: Sql, rule: Rule, query: ir.WindowQuery) -> exp.Select:
-        end = sql_time.at(sql_time.slot(column(TIME), query.length, 1), query.length)
+        end = sql_time.at(sql_time.slot(column(TIME), query.length, 1), query.length, self.profile)
         present = [self.predicates.write(ir.Present(field)) for field in query.by]
         return (
             exp.select(f"{rule.source}.*", exp.alias_(end, "window_end"))

@@ -219,7 +219,7 @@ def test_without_a_mistake_nothing_differs() -> None:
     assert [*of_cases(*CATALOGUE.rules), *of_predicates()] == []
 
 
-def test_postgresql_takes_an_empty_text_for_absent_too() -> None:
+def test_postgresql_takes_an_empty_text_for_absent_and_a_dot_for_no_end_of_line() -> None:
     with postgres.server() as connection:
         for slug, rule in CATALOGUE.rules.items():
             for case in cases(rule):
@@ -228,3 +228,8 @@ def test_postgresql_takes_an_empty_text_for_absent_too() -> None:
                     connection.execute(statement.encode())
                 right, _ = of_case(slug, case)
                 assert not _unlike(rule, lambda query: postgres.found(connection, query.text), right, "postgres"), case
+        postgres.fill(connection, ALL, rows(RECORDS))
+        for pattern in ("x.y", "^x[.]*[^a]y$", "[].]", "a\\\\b", "x\\."):
+            rule = event_rule(ir.Matches(TEXT, pattern))
+            right = wanted(rule, rows(RECORDS))
+            assert not _unlike(rule, lambda query: postgres.found(connection, query.text), right, "postgres"), pattern

@@ -30,9 +30,13 @@ def slot(time: Expr, step: timedelta, plus: int = 0) -> Expr:
     return exp.Add(this=whole, expression=number(plus)) if plus else whole
 
 
-def at(slots: Expr, step: timedelta) -> Expr:
-    """The time that lies so many steps behind the epoch."""
-    return exp.UnixToTime(this=exp.Mul(this=exp.Paren(this=slots), expression=number(int(step.total_seconds()))))
+def at(slots: Expr, step: timedelta, engine: str) -> Expr:
+    """The time, with its zone, that lies so many steps behind the epoch."""
+    whole = exp.Mul(this=exp.Paren(this=slots), expression=number(int(step.total_seconds())))
+    if engine == "snowflake":  # its TO_TIMESTAMP has no zone, and compares as of the session's
+        return exp.Anonymous(this="TO_TIMESTAMP_LTZ", expressions=[whole])
+    # Databricks' FROM_UNIXTIME gives a text in the session's zone, which an hour of each autumn has twice
+    return exp.UnixToTime(this=whole, scale=exp.UnixToTime.SECONDS if engine == "databricks" else None)
 
 
 def numbers(count: int, engine: str) -> exp.Table | exp.Unnest:

@@ -82,7 +82,7 @@ WITH hits AS (
   SELECT
     hits.*,
     LOWER("ipAddress") AS asked_address,
-    GREATEST("window_end", (
+    GREATEST(window_end, (
       SELECT
         earliest
       FROM begun
@@ -107,12 +107,12 @@ WITH hits AS (
   SELECT
     LOWER("userPrincipalName") AS reached_0,
     LOWER("ipAddress") AS reached_1,
-    "window_end" AS reached_end
+    window_end AS reached_end
   FROM outside
   GROUP BY
     LOWER("userPrincipalName"),
     LOWER("ipAddress"),
-    "window_end"
+    window_end
   HAVING
     COUNT(DISTINCT NULLIF(LOWER("activityDisplayName"), '')) >= 5
 ), found AS (
@@ -122,13 +122,13 @@ WITH hits AS (
   JOIN reached
     ON LOWER("userPrincipalName") = reached_0
     AND LOWER("ipAddress") = reached_1
-    AND "window_end" = reached_end
+    AND window_end = reached_end
 )
 SELECT
   MIN("userPrincipalName") AS "userPrincipalName",
   MIN("ipAddress") AS "ipAddress",
-  MIN("window_end" - INTERVAL '604800' SECOND) AS window_start,
-  MAX("window_end") AS window_end,
+  MIN(window_end - INTERVAL '604800' SECOND) AS window_start,
+  MAX(window_end) AS window_end,
   'high' AS level,
   COUNT(DISTINCT NULLIF(LOWER("activityDisplayName"), '')) AS "distinct activityDisplayName",
   COUNT(DISTINCT "event.id") AS events,
@@ -139,4 +139,4 @@ FROM found
 GROUP BY
   LOWER("userPrincipalName"),
   LOWER("ipAddress"),
-  "window_end"
+  window_end

@@ -22,14 +22,14 @@ WITH parameters AS (
     LOWER("ipAddress") AS reached_1,
     LOWER("appDisplayName") AS reached_2,
     LOWER("userAgent") AS reached_3,
-    "window_end" AS reached_end
+    window_end AS reached_end
   FROM hits
   GROUP BY
     LOWER("userPrincipalName"),
     LOWER("ipAddress"),
     LOWER("appDisplayName"),
     LOWER("userAgent"),
-    "window_end"
+    window_end
   HAVING
     COUNT(DISTINCT "event.id") >= (
       SELECT
@@ -45,15 +45,15 @@ WITH parameters AS (
     AND LOWER("ipAddress") = reached_1
     AND LOWER("appDisplayName") = reached_2
     AND LOWER("userAgent") = reached_3
-    AND "window_end" = reached_end
+    AND window_end = reached_end
 )
 SELECT
   MIN("userPrincipalName") AS "userPrincipalName",
   MIN("ipAddress") AS "ipAddress",
   MIN("appDisplayName") AS "appDisplayName",
   MIN("userAgent") AS "userAgent",
-  MIN("window_end" - INTERVAL '3600' SECOND) AS window_start,
-  MAX("window_end") AS window_end,
+  MIN(window_end - INTERVAL '3600' SECOND) AS window_start,
+  MAX(window_end) AS window_end,
   'medium' AS level,
   COUNT(DISTINCT "event.id") AS "attempts",
   COUNT(DISTINCT "event.id") AS events,
@@ -68,4 +68,4 @@ GROUP BY
   LOWER("ipAddress"),
   LOWER("appDisplayName"),
   LOWER("userAgent"),
-  "window_end"
+  window_end

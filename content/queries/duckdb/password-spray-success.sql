@@ -25,7 +25,7 @@ WITH parameters AS (
     LOWER("ipAddress"),
     LOWER("appDisplayName"),
     LOWER("userAgent"),
-    "window_end"
+    window_end
   HAVING
     COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) >= (
       SELECT

@@ -22,13 +22,13 @@ WITH parameters AS (
     LOWER("ipAddress") AS reached_0,
     LOWER("appDisplayName") AS reached_1,
     LOWER("userAgent") AS reached_2,
-    "window_end" AS reached_end
+    window_end AS reached_end
   FROM hits
   GROUP BY
     LOWER("ipAddress"),
     LOWER("appDisplayName"),
     LOWER("userAgent"),
-    "window_end"
+    window_end
   HAVING
     COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) >= (
       SELECT
@@ -43,14 +43,14 @@ WITH parameters AS (
     ON LOWER("ipAddress") = reached_0
     AND LOWER("appDisplayName") = reached_1
     AND LOWER("userAgent") = reached_2
-    AND "window_end" = reached_end
+    AND window_end = reached_end
 )
 SELECT
   MIN("ipAddress") AS "ipAddress",
   MIN("appDisplayName") AS "appDisplayName",
   MIN("userAgent") AS "userAgent",
-  MIN("window_end" - INTERVAL '3600 SECOND') AS window_start,
-  MAX("window_end") AS window_end,
+  MIN(window_end - INTERVAL '3600 SECOND') AS window_start,
+  MAX(window_end) AS window_end,
   'high' AS level,
   COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) AS "distinct userPrincipalName",
   COUNT(DISTINCT "event.id") AS events,
@@ -64,4 +64,4 @@ GROUP BY
   LOWER("ipAddress"),
   LOWER("appDisplayName"),
   LOWER("userAgent"),
-  "window_end"
+  window_end

@@ -22,33 +22,33 @@ WITH event AS (
     TO_TIMESTAMP(
       (
         FLOOR(
-          CAST(DATE_PART('epoch', GREATEST("@timestamp", "partner_time")) AS DOUBLE PRECISION) / 900
+          CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
         ) + 1
       ) * 900
     ) AS window_end,
     TO_TIMESTAMP(
       (
         FLOOR(
-          CAST(DATE_PART('epoch', GREATEST("@timestamp", "partner_time")) AS DOUBLE PRECISION) / 900
+          CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
         ) + 1
       ) * 900
     ) - INTERVAL '86400 SECOND' AS window_start
   FROM event
   JOIN partner
-    ON LOWER("correlationId") = "partner_key"
+    ON LOWER("correlationId") = partner_key
   WHERE
     TO_TIMESTAMP(
       (
         FLOOR(
-          CAST(DATE_PART('epoch', GREATEST("@timestamp", "partner_time")) AS DOUBLE PRECISION) / 900
+          CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
         ) + 1
       ) * 900
-    ) - INTERVAL '86400 SECOND' <= LEAST("@timestamp", "partner_time")
+    ) - INTERVAL '86400 SECOND' <= LEAST("@timestamp", partner_time)
 )
 SELECT
   MIN("id") AS "id",
-  MIN("window_start") AS window_start,
-  MAX("window_end") AS window_end,
+  MIN(window_start) AS window_start,
+  MAX(window_end) AS window_end,
   'medium' AS level,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
