@@ -32,6 +32,13 @@ DELAY = timedelta(minutes=5)
 APART = timedelta(days=35)
 #: runs are at any offset
 OFFSET = timedelta(minutes=2, seconds=17)
+#: what Sentinel itself writes, as far as the workbook reads it
+OWN = """
+    CREATE TABLE SecurityAlert (TimeGenerated TIMESTAMP, SystemAlertId VARCHAR, ProviderName VARCHAR, AlertType VARCHAR,
+        DisplayName VARCHAR, AlertSeverity VARCHAR);
+    CREATE TABLE SecurityIncident (TimeGenerated TIMESTAMP, IncidentNumber INTEGER, Status VARCHAR,
+        RelatedAnalyticRuleIds JSON);
+"""
 _TABLES = re.compile(rf'FROM "({"|".join(TABLES.values())})"')
 #: what of a table a run sees
 _SEEN = (
@@ -98,6 +105,7 @@ class Sentinel:
         for place, story in enumerate(stories):
             for table, one in story.rows(place * APART):
                 filled[table].append(one)
+        self.connection.execute(OWN)
         for table in TABLES.values():
             self.connection.execute(f"CREATE TABLE {table} ({described(table)}, IngestedAt TIMESTAMP)")
             if filled[table]:

@@ -500,3 +500,31 @@ def test_the_workbook_knows_every_rule_by_its_identifiers() -> None:
     alerts = next(one for one in WORKBOOK["items"] if one["name"] == "alerts")["content"]["query"]
     for one in RULES.values():
         assert f'"{one["id"]}", "{BY_ID[one["id"]].title}"' in alerts
+
+
+# --- the guide --------------------------------------------------------------------------------------------------------
+
+GUIDE = (CONTENT.parent / "docs" / "sentinel.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_the_guide_has_the_rule_as_it_is(name: str) -> None:
+    one, rule = SCHEDULED[name], BY_ID[SCHEDULED[name]["id"]]
+    raised = "".join(f", {step.level.capitalize()} where {step.why}" for step in rule.escalations)
+    twin = "yes" if f"NRT_{name}" in NRT else ""
+    cells = [
+        rule.title, one["severity"] + raised, ", ".join(one["relevantTechniques"]), one["queryFrequency"],
+        one["queryPeriod"], twin,
+    ]  # fmt: skip
+    assert f"| {' | '.join(cells)} |\n" in GUIDE
+    for parameter in rule.parameters:
+        default = parameter.default
+        shown = ", ".join(default) if isinstance(default, tuple) else str(default)
+        assert f"| {rule.title} | `{parameter.name}`: {parameter.description} | {shown} |\n" in GUIDE
+
+
+def test_the_guide_names_the_files_that_there_are() -> None:
+    for path in ROOT.glob("*.json"):
+        assert f"`{path.name}`" in GUIDE
+    longest = max(len(one["query"]) for one in EVERY.values())
+    assert f"ours at most {-(-longest // 100) * 100:,}" in GUIDE

@@ -14,7 +14,7 @@ from tests.rules.judge import Judge, fold, rows
 from entrawatch.dialects.kql_text import spelled
 from entrawatch.rules import ir
 
-from .sentinel_content import BY_ID, CATALOGUE, HUNTS, NRT, SCHEDULED, duration
+from .sentinel_content import ASKED, BY_ID, CATALOGUE, HUNTS, NRT, SCHEDULED, duration
 from .sentinel_engine import APART, Sentinel, Story
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -190,3 +190,56 @@ def test_the_rules_of_single_events_are_those_with_a_twin() -> None:
         slug for slug, rule in CATALOGUE.rules.items()
         if isinstance(rule.query, ir.EventQuery) and rule.query.outside is None
     }  # fmt: skip
+
+
+# --- the workbook -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shown() -> Sentinel:
+    """A workspace with five failures, the last an hour and a half late, and what two of our rules and another told."""
+    made = Sentinel([Story(FIVE.records, [2 * MINUTE, 2 * MINUTE, 2 * MINUTE, 2 * MINUTE, 90 * MINUTE])])
+    ours, twin = BRUTE["id"], NRT["NRT_GuestInvited.yaml"]["id"]
+    stranger = "9f2f5a3e-0000-4000-8000-000000000001"
+    for place, (provider, rule) in enumerate(
+        [("Scheduled", ours), ("Scheduled", ours.upper()), ("NRT", twin), ("Scheduled", stranger)]
+    ):
+        made.connection.execute(
+            "INSERT INTO SecurityAlert VALUES (TIMESTAMP '2026-01-07 10:00:00', ?, ?, ?, 'told', 'Medium')",
+            [f"alert{place}", f"ASI {provider} Alerts", f"00000000-0000-4000-8000-00000000f001_{rule}"],
+        )
+    for time, status in (("10:00", "New"), ("11:00", "Closed")):
+        made.connection.execute(
+            f"INSERT INTO SecurityIncident VALUES (TIMESTAMP '2026-01-07 {time}:00', 7, '{status}', '[\"{ours}\"]')"
+        )
+    return made
+
+
+FIVE = CATALOGUE.rules["brute-force"].cases[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows_"),
+    [
+        ("ingestion", [{"Table": "SigninLogs", "Records": 5, "Late": 1, "P50": 2.0, "Slowest": 90.0}]),
+        ("errors", [{"ResultType": "50126", "SignIns": 5, "Users": 1}]),
+        ("addresses", [{"IPAddress": "203.0.113.20", "Users": 1, "SignIns": 5}]),
+        ("countries", []),
+        ("alerts", [{"Rule": BRUTE["name"], "Alerts": 2}, {"Rule": "Guest invited", "Alerts": 1}]),
+        ("severities", [{"AlertSeverity": "Medium", "Alerts": 3}]),
+        ("incidents", [{"Rule": BRUTE["name"], "Status": "Closed", "Incidents": 1}]),
+        ("latest", [{"Rule": ...}, {"Rule": ...}, {"Rule": ...}]),
+    ],
+)
+def test_the_workbook_shows_what_came_and_what_was_found(name: str, rows_: Any, shown: Sentinel) -> None:
+    found = shown.hunt(ASKED[name])
+    assert len(found) == len(rows_)
+    for one, want in zip(found, rows_):
+        assert {column: value if value is ... else one[column] for column, value in want.items()} == want
+
+
+def test_the_workbooks_charts_run(shown: Sentinel) -> None:
+    outcomes = shown.hunt(ASKED["outcomes"])
+    assert {one["Outcome"] for one in outcomes} == {"failure"}
+    assert sum(one["SignIns"] for one in outcomes) == 5
+    assert {one["Table"] for one in shown.hunt(ASKED["latency"])} == {"SigninLogs"}
