@@ -21,6 +21,7 @@ from entrawatch.rules.attack import TACTICS
 from .sentinel_content import (
     BY_ID,
     CATALOGUE,
+    CONTENT,
     HUNTS,
     NRT,
     RELEASE,
