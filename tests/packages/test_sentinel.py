@@ -527,5 +527,3 @@ def test_the_guide_has_the_rule_as_it_is(name: str) -> None:
 def test_the_guide_names_the_files_that_there_are() -> None:
     for path in ROOT.glob("*.json"):
         assert f"`{path.name}`" in GUIDE
-    longest = max(len(one["query"]) for one in EVERY.values())
-    assert f"ours at most {-(-longest // 100) * 100:,}" in GUIDE
