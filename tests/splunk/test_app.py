@@ -181,6 +181,7 @@ def report(**checks: tuple[str, str]) -> Any:
         ("check_new", "error", "broke", "error check_new: broke"),
         ("check_for_splunk_js", "success", "", "check_for_splunk_js is not reported any more"),
         ("check_for_possible_threading", "warning", "again File: bin/other.py", "again File: bin/other.py"),
+        ("check_for_possible_threading", "warning", "File: lib/msal/a.py File: bin/b.py", "File: bin/b.py"),
         ("check_python_sdk_version", "warning", "mine", "warning check_python_sdk_version: mine"),
     ],
 )
@@ -191,6 +192,16 @@ def test_the_gate_fails_on_whatever_is_new_worse_or_gone(name: str, result: str,
     assert faults("own", report(**known)) == []
     (line,) = faults("own", report(**{**known, name: (result, message)}))
     assert fault in line
+
+
+def test_the_gate_tells_all_there_is() -> None:
+    from gate import ALLOWED, faults
+
+    told = faults("whole", report(check_new=("failure", "one"), check_newer=("error", "two")))
+    assert len(told) == 2 + sum("whole" in allowed.where for allowed in ALLOWED.values())
+    malformed = report()
+    malformed["reports"][0]["summary"]["skipped"] = 240
+    assert "240 checks were skipped" in faults("own", malformed)[-1]
 
 
 def test_ksconf_reads_every_conf(app: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("splunk-app")
+pytestmark = pytest.mark.xdist_group("splunk-input")
 #: the loop's batch: what a kill may send twice
 BATCH = 1000
 #: where the interpreter makes no difference
@@ -131,7 +131,8 @@ def test_everything_is_collected_and_then_only_what_is_new(splunk: Splunk) -> No
         second = splunk.collect()
         assert (second.code, second.err) == (0, "")
         assert ids(second.events()) == {f"audit-{number:05}": 1 for number in range(30, 33)}
-        assert splunk.collect().events() == []
+        splunk.inputs.update(index="other", format="azure:monitor:aad", start_time="12h")
+        assert splunk.collect().events() == []  # the checkpoint is the input's, however it is set
         secret = emulator.client_secret
     assert "stream=directory_audits events_new=30 events_revised=0" in splunk.log()
     assert secret not in splunk.log() + first.err + second.err

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
-pytestmark = pytest.mark.xdist_group("splunk-app")
+pytestmark = pytest.mark.xdist_group("splunk-input")
 PROXY = {
     "proxy_url": "proxy-1.corp.example", "proxy_port": "3128", "proxy_username": "u", "proxy_password": "p4ss~word",
 }  # fmt: skip
