@@ -10,7 +10,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.normalize import normalize
 from entrawatch.normalize.envelope import wrap
 from entrawatch.schema.streams import STREAMS
@@ -21,7 +20,7 @@ from rules.spl.parsing import parse
 from rules.spl.values import Raw, number
 from rules.splunk import ENVELOPE
 
-from .content import APP, macros, names
+from .content import APP, macros, names, tenant
 from .test_content_cim import calculated
 from .test_content_searches import results
 
@@ -101,7 +100,7 @@ def test_panels_fill_the_grid_without_lying_over_each_other(path: Any) -> None:
 def events() -> list[dict[str, Any]]:
     """Some of a tenant's events in our shape, a few in the vendor's too; the inputs' log; notables of three rules."""
     held = []
-    for one in list(generate(TenantOptions(seed=5, users=4, changes=False)))[::8]:
+    for one in tenant()[::8]:
         stream = STREAMS[one.stream]
         time = moment(str(one.record[stream.time_field]))
         assert time is not None

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from entrawatch.rules import ir
     from entrawatch.rules.rule import Rule
 
-#: how late an event may reach the index and still be found, for rules that look at several events together
-LATE = timedelta(hours=1)
+#: how late an event may reach the index and still be found, for rules that look at several events together: the
+#: collector reads each range of time again after two hours, for what Entra ID did not show before
+LATE = timedelta(hours=3)
 
 
 class AlertSearch(Search):

@@ -1,9 +1,10 @@
 """When a saved search runs, over which events, and for how long it is silent about what it has told.
 
-Events come late: Graph gives a sign-in minutes after it happened, now and then an hour. Two laws:
+Events come late: Graph gives a sign-in minutes after it happened, now and then hours, and the collector reads each range
+of time again after 15 minutes, two hours and a day. Two laws:
 
 * A rule on single events goes by arrival: each run takes what was indexed in the last `ARRIVED`, whenever it happened
-  within the last day. `ARRIVED` is three steps, so that what was written while a run was looking, or what a failed run
+  within the last `WIDE`. `ARRIVED` is three steps, so that what was written while a run was looking, or what a failed run
   left out, is taken by the next one.
 * A rule on several events goes by when they happened, and looks at each window again and again until an event that
   belongs to it can no longer come (`spl_alert.LATE`).
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 #: how far back a run takes up events by their arrival
 ARRIVED = 3 * EVENT_STEP
 #: how long after it happened an event is still looked for by a rule on single events
-DAY = timedelta(days=1)
+WIDE = timedelta(hours=26)
 _HOUR = timedelta(hours=1)
 #: how often a baseline is learnt anew
 _LEARNT = timedelta(hours=6)
@@ -84,7 +85,7 @@ def times(rule: Rule) -> Times:
     """A rule's schedule."""
     plain, query = schedule(rule), rule.query
     if isinstance(query, ir.EventQuery):
-        return Times(_cron(rule.slug, EVENT_STEP), EVENT_STEP, DAY, ARRIVED, DAY + _HOUR, DAY)
+        return Times(_cron(rule.slug, EVENT_STEP), EVENT_STEP, WIDE, ARRIVED, WIDE + _HOUR, WIDE)
     if isinstance(query, ir.FollowedQuery):
         # what follows is looked for in the last step and what may come late; windows that overlap are one finding
         return Times(_cron(rule.slug, plain.every), plain.every, plain.lookback + LATE, None, query.within, LATE)
