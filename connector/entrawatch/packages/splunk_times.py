@@ -1,11 +1,11 @@
 """When a saved search runs, over which events, and for how long it is silent about what it has told.
 
-Events come late: Graph gives a sign-in minutes after it happened, now and then hours, and the collector reads each range
-of time again after 15 minutes, two hours and a day. Two laws:
+Events come late: Graph gives a sign-in minutes after it happened, now and then hours, and the collector reads each
+range of time again after 15 minutes, two hours and a day. Two laws:
 
 * A rule on single events goes by arrival: each run takes what was indexed in the last `ARRIVED`, whenever it happened
-  within the last `WIDE`. `ARRIVED` is three steps, so that what was written while a run was looking, or what a failed run
-  left out, is taken by the next one.
+  within the last `WIDE`. `ARRIVED` is three steps, so that what was written while a run was looking, or what a failed
+  run left out, is taken by the next one.
 * A rule on several events goes by when they happened, and looks at each window again and again until an event that
   belongs to it can no longer come (`spl_alert.LATE`).
 
