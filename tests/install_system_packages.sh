@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What the tests need beside Python: a browser that opens the hunt's report, a PostgreSQL server that runs its SQL, and
-# npm for Microsoft's parser of KQL.
+# What the tests need beside Python: a browser that opens the hunt's report and the Splunk app's pages, a PostgreSQL
+# server that runs the SQL, libmagic for Splunk's validator of apps, and npm for Microsoft's parser of KQL.
 # Debian's packages, installed when they are missing and this user may; otherwise one line says what to install.
 set -euo pipefail
 packages=()
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || packages+=(postgresql)
+compgen -G '/usr/lib/*/libmagic.so.1' >/dev/null || compgen -G '/usr/lib*/libmagic.so.1' >/dev/null || packages+=(libmagic1)
 command -v npm >/dev/null || packages+=(nodejs npm)
 [ ${#packages[@]} -gt 0 ] || exit 0
 as_root=()
