@@ -95,11 +95,13 @@ class Arm(Stub):
     def _stale(base: str, asked: Asked, now: Optional[dict[str, Any]]) -> bool:
         if asked.headers.get("if-none-match") == "*" and now is not None:
             return True
-        body = asked.json.get("etag") if asked.body else None
-        named = {asked.headers.get("if-match"), body} - {None, "*"}
-        if base == SEARCHES and asked.method == "PUT" and now is not None and not body:
-            return True
-        return bool(named) and named != {now["etag"] if now else ""}
+        if asked.method == "PUT":
+            named = asked.json.get("etag")
+            if base == SEARCHES and now is not None and not named:
+                return True
+        else:
+            named = asked.headers.get("if-match")
+        return bool(named) and named != (now["etag"] if now else "")
 
     def _list(self, base: str, there: dict[str, dict[str, Any]], asked: Asked) -> Reply:
         start = int(asked.query.get("$skipToken", 0))

@@ -177,6 +177,19 @@ def test_the_state_that_was_looked_at_is_named(deploy: Callable[..., Done], azur
     assert azure.rules[name]["mine"] == 1
 
 
+def test_a_rule_that_somebody_changed_in_time_is_not_deleted(
+    deploy: Callable[..., Done], azure: Arm, content: Content
+) -> None:
+    deploy("--yes")
+    name = scheduled(azure, "Guest")
+    content.remove("guest-invited")
+    azure.faults.append(Fault(lambda a: a.path.endswith(name), None, before=lambda: azure.change(name, severity="Low")))
+    done = deploy("--yes", "--prune")
+    assert done.code == 3
+    assert "meanwhile" in done.told("x")[0]
+    assert name in azure.rules
+
+
 def test_a_refused_rule_is_told_and_the_next_run_completes(deploy: Callable[..., Done], azure: Arm) -> None:
     deploy("--yes")
     name = scheduled(azure, "Guest")

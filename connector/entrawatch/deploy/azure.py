@@ -143,7 +143,7 @@ def below(rest: Rest, link: str) -> str:
     base = urlsplit(rest.url).path
     try:
         parts = urlsplit(link)
-        same = "\\" not in link and clouds.origin(link) == clouds.origin(rest.url) and parts.path.startswith(base)
+        same = clouds.origin(link) == clouds.origin(rest.url) and parts.path.startswith(base)
     except ValueError:
         same = False
     if not same:

@@ -42,18 +42,17 @@ class Package:
             name.splunk if form == "splunk" else name.uuids[form]: slug for slug, name in self.release.names.items()
         }
 
-    def retired(self, form: str) -> frozenset[str]:
-        """What rules were called in a form that earlier catalogues had and this one has not."""
-        there = {rule.id for rule in self.release.catalogue.rules.values()}
-        return frozenset(entry["names"][form] for known, entry in self.lock.entries.items() if known not in there)
+    def released(self, form: str) -> frozenset[str]:
+        """What every rule that was ever released is called in a form."""
+        return frozenset(entry["names"][form] for entry in self.lock.entries.values())
 
-    def content(self, wanted: Iterable[Wanted], retired: frozenset[str] = frozenset()) -> Content:
+    def content(self, wanted: Iterable[Wanted], released: frozenset[str] = frozenset()) -> Content:
         """What is to be deployed of these.
 
-        :param retired: what earlier catalogues had of them.
+        :param released: the keys that any catalogue had.
         """
         kept = tuple(one for one in wanted if not self.chosen or one.slug in self.chosen)
-        return Content(kept, retired, whole=not self.chosen)
+        return Content(kept, released, whole=not self.chosen)
 
 
 def package(product: str, folder: Optional[Path] = None, slugs: Sequence[str] = ()) -> Package:

@@ -25,7 +25,7 @@ def rules(package: Package) -> Content:
     slugs = package.slugs("elastic")
     lines = [jsontext.loads(line) for line in package.files[RULES].splitlines() if line]
     wanted = [elastic_rule.wanted(one, slugs.get(one["rule_id"], "")) for one in lines]
-    return package.content(wanted, package.retired("elastic"))
+    return package.content(wanted, package.released("elastic"))
 
 
 def assets(package: Package, parts: tuple[str, ...]) -> Content:

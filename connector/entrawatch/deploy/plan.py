@@ -160,22 +160,22 @@ def _action(difference: Difference, *, prune: bool, overwrite_drift: bool) -> st
     return ""
 
 
-def compare(wanted: Iterable[Wanted], standing: Iterable[Standing], retired: Iterable[str], *, whole: bool) -> Plan:
+def compare(wanted: Iterable[Wanted], standing: Iterable[Standing], released: Iterable[str], *, whole: bool) -> Plan:
     """How the catalogue's objects differ from those in the product. What is not ours is in neither part of the plan.
 
     :param standing: what the product holds, others' objects among them.
-    :param retired: keys that earlier catalogues had.
+    :param released: keys that any catalogue had.
     :param whole: whether `wanted` is all of the catalogue: only then is anything told as removed.
     """
     there = {one.key: one for one in standing}
     asked = {one.key: one for one in wanted}
     found = [_difference(one, there.get(key)) for key, one in asked.items()]
     if whole:
-        gone = set(retired)
+        ever = set(released)
         found += [
             _removed(one)
             for key, one in there.items()
-            if key not in asked and (key in gone or made_for(one.mark, one.key))
+            if key not in asked and (key in ever or made_for(one.mark, one.key))
         ]
     return Plan(tuple(found))
 

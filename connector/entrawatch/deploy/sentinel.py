@@ -35,22 +35,18 @@ class _Resources:
         yield from azure.pages(self._rest, self._path, self._version)
 
     def put(self, key: str, body: Mapping[str, Any], now: Optional[Mapping[str, Any]]) -> str:
-        # without a state to name: only where there is none
-        state = {"If-None-Match": "*"} if now is None else _state(now)
-        self._ask("PUT", key, json=body, headers=state)
+        # the state that is written over stands in the body (its etag); without one, there must be none
+        self._ask("PUT", key, json=body, headers={"If-None-Match": "*"} if now is None else {})
         return ""
 
     def delete(self, standing: Optional[Standing]) -> str:
         if standing is not None:
-            self._ask("DELETE", str(standing.body["name"]), headers=_state(standing.body))
+            etag = standing.body.get("etag")
+            self._ask("DELETE", str(standing.body["name"]), headers={"If-Match": str(etag)} if etag else {})
         return ""
 
     def _ask(self, method: str, key: str, **more: Any) -> None:
         self._rest.ask(method, f"{self._path}/{key}", params={"api-version": self._version}, **more)
-
-
-def _state(now: Mapping[str, Any]) -> dict[str, str]:
-    return {"If-Match": str(now["etag"])} if now.get("etag") else {}
 
 
 class AlertRules:

@@ -27,12 +27,12 @@ _FORMS = {"Scheduled": "sentinel", "NRT": "sentinel-nrt"}
 def rules(package: Package) -> Content:
     """The analytics rules, scheduled and near real time."""
     slugs = {**package.slugs("sentinel"), **package.slugs("sentinel-nrt")}
-    retired = package.retired("sentinel") | package.retired("sentinel-nrt")
+    released = package.released("sentinel") | package.released("sentinel-nrt")
     found = [
         sentinel_rule.wanted_rule(key, str(one["kind"]), one["properties"], slugs.get(key, ""))
         for key, one in _resources(package, _RULES)
     ]
-    return package.content(found, retired)
+    return package.content(found, released)
 
 
 def hunts(package: Package) -> Content:
@@ -42,7 +42,7 @@ def hunts(package: Package) -> Content:
         sentinel_rule.wanted_hunt(key, one["properties"], slugs.get(key, ""))
         for key, one in _resources(package, _SEARCHES)
     ]
-    return package.content(found, package.retired("sentinel-hunting"))
+    return package.content(found, package.released("sentinel-hunting"))
 
 
 def _resources(package: Package, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

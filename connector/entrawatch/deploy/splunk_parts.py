@@ -20,7 +20,7 @@ def searches(package: Package, profile: str) -> Content:
     slugs = _names(package, profile)
     stanzas = [one for one in savedsearches(package.release) if one.name in slugs]
     wanted = [splunk_search.wanted(one.name, one.settings, slugs[one.name]) for one in stanzas]
-    return package.content(wanted, frozenset(shaped_name(name, profile) for name in package.retired("splunk")))
+    return package.content(wanted, frozenset(shaped_name(name, profile) for name in package.released("splunk")))
 
 
 def _names(package: Package, profile: str) -> dict[str, str]:

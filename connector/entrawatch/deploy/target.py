@@ -52,12 +52,12 @@ class Target(Protocol):
 class Content:
     """What a catalogue has for one target.
 
-    :param retired: keys that earlier catalogues had.
+    :param released: keys that any catalogue had.
     :param whole: whether `wanted` is everything the catalogue has, so that what is missing there is gone.
     """
 
     wanted: tuple[Wanted, ...]
-    retired: frozenset[str] = frozenset()
+    released: frozenset[str] = frozenset()
     whole: bool = True
 
 
@@ -66,7 +66,7 @@ def plan(target: Target, content: Content) -> Plan:
 
     :raises TargetError: the product does not answer, or refuses us.
     """
-    return compare(content.wanted, target.standing(), content.retired, whole=content.whole)
+    return compare(content.wanted, target.standing(), content.released, whole=content.whole)
 
 
 def one_by_one(steps: Sequence[Step], doing: Mapping[str, Callable[[Step], str]]) -> Iterator[Outcome]:
