@@ -56,8 +56,8 @@ py39 py313: $(DEV)
 test-server: $(DEV)  ## the Elasticsearch sink against a real server
 	$(BIN)/python -m pytest -m server tests/server
 
-fuzz: $(DEV)  ## long property and fault runs
-	$(BIN)/python -m pytest -m slow -n auto
+fuzz: $(DEV)  ## long property and fault runs; FUZZ_SEEDS=40 takes forty synthetic companies
+	$(BIN)/python -m pytest -m slow -n auto --dist loadgroup
 
 clean:
 	rm -rf $(VENV) .cache build dist demo-out connector/*.egg-info

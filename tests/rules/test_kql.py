@@ -16,13 +16,12 @@ from entrawatch.dialects.kql import LONGEST, Kql
 from entrawatch.dialects.kql_tables import TABLES, columns, holding
 from entrawatch.dialects.kql_text import spelled
 from entrawatch.dialects.sql import evidence
-from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.rules import ir
 from entrawatch.rules.faults import Refused
 from entrawatch.rules.names import resolver
 from entrawatch.schema.fields import of_family
 
-from .judge import Judge, Row, holds, key_of, query_where, rows
+from .judge import Judge, rows
 from .kql_engine import Workspace, ids, keys
 from .kql_verdicts import differences
 from .kusto_language import judged, reference
@@ -346,46 +345,3 @@ def test_a_derived_field_that_is_not_computed_is_refused() -> None:
         assert isinstance(answer, Refusal), name
     with pytest.raises(Refused):
         resolver("audit")("entra.nosuch")
-
-
-# --- a small tenant ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tenant() -> tuple[Workspace, list[Row]]:
-    """Weeks of a small company, with attacks in them."""
-    made = [(one.stream, one.record) for one in generate(TenantOptions(seed=5, users=12, changes=False))]
-    return Workspace(made), rows(made)
-
-
-def _own(rule: Any, all_rows: list[Row]) -> list[Row]:
-    """The rows around which it matters when the rule runs."""
-    where = query_where(rule.query)
-    own = [row for row in all_rows if row.source == rule.source and holds(where, row)]
-    if not isinstance(rule.query, ir.FollowedQuery):
-        return own
-    told = (*rule.query.same, rule.query.among)
-    then = [row for row in all_rows if row.source == rule.source and holds(rule.query.then, row)]
-    return own + [row for row in then if any(_may_follow(told, rule.query.within, one, row) for one in own)]
-
-
-def _may_follow(told: Any, within: timedelta, first: Row, then: Row) -> bool:
-    return timedelta(0) < then.time - first.time <= within and key_of(told, first) == key_of(told, then)
-
-
-def _single(rule: Any) -> bool:
-    return isinstance(rule.query, ir.EventQuery) and rule.query.outside is None
-
-
-@pytest.mark.parametrize(
-    "slug",
-    [
-        pytest.param(s, marks=() if _single(rule) else (pytest.mark.slow, pytest.mark.timeout(900)))
-        for s, rule in CATALOGUE.rules.items()
-    ],
-)
-def test_a_small_tenant_gives_what_the_judge_gives(slug: str, tenant: Any) -> None:
-    (workspace, all_rows), rule = tenant, CATALOGUE.rules[slug]
-    query = compiled(rule)
-    wanted = {finding.keys for finding in Judge(CATALOGUE.baselines).findings(rule, all_rows)}
-    assert keys(query, workspace.scheduled(query, _own(rule, all_rows))) == wanted
