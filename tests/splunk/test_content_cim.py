@@ -127,7 +127,8 @@ def test_calculated_fields_do_not_ask_for_each_other_and_ask_for_what_events_hav
 def test_event_types_hold_what_their_tags_say() -> None:
     record = {"id": "x", "createdDateTime": "2026-01-07T09:00:00Z", "clientAppUsed": "IMAP4"}
     legacy = event(normalize(record, STREAMS["interactive"]), 0.0, "entrawatch:signin")
-    held = Engine([legacy, *events()["signin"], *events()["audit"], *events()["provisioning"]], {})
+    hole = event({"event": {"kind": "pipeline_error"}}, 0.0, "entrawatch:signin")
+    held = Engine([hole, legacy, *events()["signin"], *events()["audit"], *events()["provisioning"]], {})
     searches = {name: settings["search"] for name, settings in conf("eventtypes").items()}
     found = {name: len(held.run(search, 0, 1)) for name, search in searches.items()}
     assert found["entrawatch_signin"] == len(events()["signin"]) + 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from entrawatch.ingest.gaps import gap
+from entrawatch.ingest.position import Span
 from entrawatch.normalize import normalize
 from entrawatch.normalize.envelope import wrap
 from entrawatch.schema.streams import STREAMS
@@ -113,7 +116,17 @@ def events() -> list[dict[str, Any]]:
             held.append(event(wrap(one.record, stream, "tenant"), at, ENVELOPE))
     for place, row in enumerate(held):
         row["_indextime"] = row["_time"] + 30 + place % 600
-    return [*held, *log(held[-1]["_time"]), *notables(held[-1]["_time"])]
+    return [*held, *hole(held[-1]["_time"]), *log(held[-1]["_time"]), *notables(held[-1]["_time"])]
+
+
+def hole(at: float) -> list[dict[str, Any]]:
+    """A gap as the loop tells of it, in both shapes."""
+    now = datetime.fromtimestamp(at, timezone.utc)
+    made = gap("contoso", "t", STREAMS["interactive"], Span(0, 600), "the source has forgotten it", now)
+    shapes = {"event": "entrawatch:signin", "envelope": ENVELOPE}
+    return [
+        {**event(made.shapes[shape], at, sourcetype), "_indextime": at + 60} for shape, sourcetype in shapes.items()
+    ]
 
 
 def log(at: float) -> list[dict[str, Any]]:
@@ -182,7 +195,10 @@ def test_health_counts_what_is_there_and_says_how_late_it_was() -> None:
     assert set(last) == set(late)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row["last"]) for row in last.values())
     assert cell("entrawatch_health", "aside") == [{"aside": 2}]
-    assert cell("entrawatch_health", "holes") == [{"gaps": 1}]
+    assert cell("entrawatch_health", "holes") == [{"gaps": 2}]
+    told = cell("entrawatch_health", "gaps")
+    assert [str(row["reason"]) for row in told] == 2 * ["the source has forgotten it"]
+    assert {str(row["stream"]) for row in told} == {"interactive"}
     assert [row["log_level"] for row in cell("entrawatch_health", "faults")] == ["ERROR"]
 
 
@@ -196,8 +212,15 @@ def test_a_silence_and_an_event_too_long_are_shown() -> None:
     assert [row["beyond"] for row in made.run(sources["ds_long"]["options"]["query"], start, start + 600)] == [1]
 
 
-def test_sign_ins_add_up() -> None:
+def test_sign_ins_add_up_and_a_gap_is_none() -> None:
     (count,) = cell("entrawatch_signins", "count")
+    latest = max(row["_time"] for row in events()) + 1
+    week = [row for row in events() if row["_time"] >= latest - 7 * 86_400]
+    mine = [row for row in week if row.get("sourcetype") == "entrawatch:signin" and row["event.kind"] == "event"]
+    theirs = [row for row in week if "SignInLogs" in str(row.get("category")) and row.get("operationName") != "gap"]
+    assert count["signins"] == len(mine) + len(theirs)
+    assert mine
+    assert theirs
     assert count["signins"] == sum(row["signins"] for row in cell("entrawatch_signins", "factors"))
     outcomes = cell("entrawatch_signins", "outcomes")
     assert {name for row in outcomes for name in row} >= {"_time", "success", "failure"}

@@ -14,7 +14,10 @@ from entrawatch.packages.splunk_macros import ALERTS, EVENTS, FINDINGS, LOG
 from entrawatch.packages.splunk_studio import Dashboard, Panel
 
 _EVENTS, _LOG, _FINDINGS, _ALERTS = (str(macro(name)) for name in (EVENTS, LOG, FINDINGS, ALERTS))
-_SIGNINS = " OR ".join(f"({macro(source_name('signin', profile))})" for profile in (NORMALIZED, ENVELOPE))
+#: the events that tell of a hole in the data, in both shapes
+_GAP = '(event.kind="pipeline_error" OR operationName="gap")'
+_BOTH = " OR ".join(f"({macro(source_name('signin', profile))})" for profile in (NORMALIZED, ENVELOPE))
+_SIGNINS = f"({_BOTH}) NOT {_GAP}"
 _STREAM = "eval stream=coalesce('entra.stream', category, \"other\")"
 _FAILED = 'eval failed=if(action="failure", 1, 0)'
 _FACTORS = (
@@ -47,9 +50,8 @@ HEALTH = Dashboard(
             3, 130, "Records that could not be stored: they stand in dead-letter.jsonl beside the input's state.",
         ),
         Panel(
-            "holes", "Gaps in what was read", "singlevalue",
-            (_LOG, "stats count AS lines sum(events_gaps) AS gaps", "fillnull value=0 gaps", "table gaps"), 3, 130,
-            "Stretches of time that Microsoft no longer had when they were asked for.",
+            "holes", "Gaps", "singlevalue", (f"{_EVENTS} {_GAP}", "stats count AS gaps"), 3, 130,
+            "Ranges of time that could not be read, and that Microsoft may no longer have.",
         ),
         Panel(
             "minutes", "Events a minute by stream", "area",
@@ -69,6 +71,15 @@ HEALTH = Dashboard(
                 "eval minutes_ago=round((now()-arrived)/60)", _time("last"), _time("arrived"),
                 "table stream, last, arrived, minutes_ago, events",
             ), 6, 320,
+        ),
+        Panel(
+            "gaps", "Gaps and why", "table",
+            (
+                f"{_EVENTS} {_GAP}", _STREAM, "eval from_time=coalesce('event.start', 'properties.start')",
+                "eval to_time=coalesce('event.end', 'properties.end')",
+                "eval reason=coalesce('event.reason', 'properties.reason')",
+                "table stream, from_time, to_time, reason",
+            ), 12, 240,
         ),
         Panel(
             "silent", "Ten minutes without an event", "table",
@@ -119,20 +130,20 @@ SIGNINS = Dashboard(
         Panel(
             "codes", "Error codes", "table",
             (
-                f"({_SIGNINS}) NOT action=success",
+                f"{_SIGNINS} NOT action=success",
                 "stats count AS signins dc(user) AS users values(signature) AS meaning BY signature_id",
                 "sort 0 -signins", "head 15",
             ), 6, 360,
-            leads_to=f'({_SIGNINS}) signature_id=$row.signature_id.value|s$',
+            leads_to=f'{_SIGNINS} signature_id=$row.signature_id.value|s$',
         ),
         Panel(
             "failing", "Accounts that fail most", "table",
             (
-                f"({_SIGNINS}) action=failure",
+                f"{_SIGNINS} action=failure",
                 "stats count AS failures dc(src) AS sources values(src_country) AS countries BY user",
                 "sort 0 -failures", "head 15",
             ), 6, 360,
-            leads_to=f'({_SIGNINS}) user=$row.user.value|s$',
+            leads_to=f'{_SIGNINS} user=$row.user.value|s$',
         ),
         Panel(
             "places", "Countries", "table",
@@ -141,7 +152,7 @@ SIGNINS = Dashboard(
                 "stats count AS signins dc(user) AS users sum(failed) AS failed BY src_country", "sort 0 -signins",
                 "head 30",
             ), 4, 360,
-            leads_to=f'({_SIGNINS}) src_country=$row.src_country.value|s$',
+            leads_to=f'{_SIGNINS} src_country=$row.src_country.value|s$',
         ),
         Panel(
             "apps", "Applications", "bar", (_SIGNINS, "stats count AS signins BY app", "sort 0 -signins", "head 15"),

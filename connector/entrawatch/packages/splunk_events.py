@@ -76,6 +76,8 @@ def _types() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Event type → its search and its tags."""
     signin, audit = (f"sourcetype={string(sourcetype(family))}" for family in ("signin", "audit"))
     clients = ", ".join(map(string, LEGACY_CLIENTS))
+    # what tells of a hole in the data is no sign-in and no change
+    signin, audit = (f'{of_family} NOT event.kind="pipeline_error"' for of_family in (signin, audit))
     category = name("azure.auditlogs.properties.category")
     return {
         "entrawatch_signin": (signin, ("authentication", "cloud")),
