@@ -12,9 +12,8 @@ What a run tells is what it finds and the run before could not find, both from t
   only where a finding begins: windows of one group that overlap are one finding, and so is what goes on for days.
 * A pair, and a sequence, is told once both sides have arrived.
 
-So what arrives within ALLOWANCE is neither missed nor told twice, with two exceptions: a late record that lengthens a
-finding backwards, by more than the window's length, begins it anew, and so does what pauses for longer than a run can
-look back (a day at most).
+So what arrives within ALLOWANCE is neither missed nor told twice, as long as no window is shorter than ALLOWANCE, with
+one exception: what pauses for longer than a run can look back, a day at most, is told again when it goes on.
 
 **NRT.** Sentinel hands the query each minute what was ingested in it; the text has no clock.
 
