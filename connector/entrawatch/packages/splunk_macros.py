@@ -58,7 +58,7 @@ def rule_macros(rule: Rule) -> list[Stanza]:
             about += " A regular expression in quotes that finds one of the texts."
         name = parameter_name(rule, parameter)
         found.append(_stanza(name, known[name], about))
-    about = f"{one_line(rule.title)}: ends its searches. Filter false positives here, as in: search NOT src=192.0.2.1"
+    about = f"{one_line(rule.title)}: ends its searches. Filter false positives here, as in: search NOT app=Backup"
     return [*found, _stanza(filter_name(rule), known[filter_name(rule)], about)]
 
 
