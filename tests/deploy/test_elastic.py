@@ -131,6 +131,7 @@ def test_what_was_changed_by_hand_is_told_and_left(
     assert "--overwrite-drift" in done.out
     assert (done.code, kibana.writes, kibana.rules[rule_id]["interval"]) == (0, [], "7m")
     done = deploy("--yes", "--overwrite-drift")
+    assert "left as they are" not in done.out
     assert (done.code, kibana.rules[rule_id]["interval"]) == (0, interval)
     assert deploy("--check").code == 0
 

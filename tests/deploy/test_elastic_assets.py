@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
+from urllib.parse import unquote
 
 import pytest
 from tests.deploy.kibana import KEY, Kibana
@@ -64,6 +65,9 @@ def test_everything_is_put_there_in_its_order_and_then_nothing_is_left(
     assert (search.writes, [asked for asked in kibana.writes if not asked.path.endswith("_export")]) == ([], [])
     done = deploy("--yes", *ALL)
     assert (done.code, done.told("x")) == (0, [])
+    names = [unquote(asked.path.rpartition("/")[2]) for asked in search.writes if asked.method == "PUT"]
+    base = "entrawatch-organisation-networks"
+    assert names[:6] == [base, f"{base}-countries", f"{base}-pairs", base, f"{base}-pairs", f"{base}-countries"]
     assert search.running == set(search.there[TRANSFORMS])
     assert len(search.running) == len(search.there[INDICES]) == 3
     assert PIPELINE in search.there[PIPELINES]

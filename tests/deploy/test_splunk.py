@@ -295,6 +295,22 @@ def test_a_refusal_says_what_to_do_and_not_the_token(
     assert TOKEN not in done.out + done.err
 
 
+def test_a_token_that_looks_like_any_word_is_not_shown_either(
+    deploy: Callable[..., Done], splunkd: Splunkd, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("opaque.token.of.the.test\n", encoding="utf-8")
+    token.chmod(0o600)
+    echo = {"messages": [{"type": "WARN", "text": "no opaque.token.of.the.test"}]}
+    splunkd.faults.append(Fault(lambda _: True, Reply(400, echo)))
+    done = deploy("--yes", "--token-file", token)
+    assert done.code == 3
+    assert "no [hidden]" in done.err
+    assert splunkd.log[0].headers["authorization"] == "Bearer opaque.token.of.the.test"
+    token.chmod(0o644)
+    assert "chmod 600" in deploy("--yes", "--token-file", token).err
+
+
 def test_a_user_who_may_not_write_is_told_for_each_object(deploy: Callable[..., Done], splunkd: Splunkd) -> None:
     splunkd.may_write = False
     done = deploy("--yes", "--format", "json")
