@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -104,6 +105,13 @@ def test_the_pages_offer_every_stream_and_cloud_and_no_other() -> None:
     assert [item["value"] for item in account["cloud"]["options"]["autoCompleteFields"]] == list(CLOUDS)
     assert [item["value"] for item in fields["format"]["options"]["autoCompleteFields"]] == list(SHAPES)
     assert account["client_secret"]["encrypted"] is True
+
+
+def test_the_menu_has_every_view_and_no_other(app: Path) -> None:
+    menu = ET.parse(app / "default/data/ui/nav/default.xml").getroot()
+    named = [view.get("name") for view in menu.iter("view")]
+    assert sorted(map(str, named)) == sorted([*(v.stem for v in app.glob("default/data/ui/views/*.xml")), "search"])
+    assert [view.get("name") for view in menu.iter("view") if view.get("default") == "true"] == named[:1]
 
 
 def test_two_builds_are_the_same_bytes_whenever_they_are_made(archive: Path, tmp_path: Path) -> None:

@@ -300,3 +300,25 @@ def test_one_that_is_still_running_is_left_alone(splunk: Splunk) -> None:
         done = splunk.collect()
     held.close()
     assert re.fullmatch(r"ERROR input contoso: .*: another process holds the state; .*\n", done.err)
+
+
+@once
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (KEY, "an-old-session-key", r"splunkd does not give entrawatch_settings \(\w+\); see splunkd\.log"),
+        (r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:9", r"splunkd does not give entrawatch_settings \(\w+\); .*"),
+    ],
+)
+def test_a_splunkd_that_does_not_answer_is_one_line(splunk: Splunk, old: str, new: str, message: str) -> None:
+    done = splunk.run(stdin=re.sub(old, new, splunk.definition().decode()).encode())
+    assert (done.code, done.out) == (0, b"")
+    assert re.fullmatch(f"ERROR input {NAME}: {message}\n", done.err), done.err
+    assert "an-old-session-key" not in splunk.log() + done.err
+
+
+@once
+def test_before_any_account_was_made_the_input_says_so(splunk: Splunk) -> None:
+    del splunk.splunkd.confs["entrawatch_account"]
+    done = splunk.collect()
+    assert done.err == "ERROR account main: there is none of that name; add it on the Configuration page\n"
