@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -209,9 +210,19 @@ def test_the_report_opens_in_a_browser_and_runs_nothing(tmp_path: Path) -> None:
     ).stdout  # fmt: skip
     title = re.search(r"<title>(.*?)</title>", shown)
     assert title
-    assert title[1] == "Entrawatch hunt: 1 findings"
+    assert title[1] == "Entrawatch hunt: 1 finding"
     assert shown.count("<details") == 1
     assert "<script" not in shown
+
+
+def test_a_report_with_very_many_findings_draws_them_all_and_opens_none() -> None:
+    (one,) = hostile_hunt().findings
+    page = report(replace(hostile_hunt(), findings=(one,) * 600))
+    assert page.count("<details") == 500
+    assert page.count('<a href="#finding-') == 500
+    assert page.count('<a href="#left-out"') == 100
+    assert '<p id="left-out">100 further findings are left out' in page
+    assert " open>" not in page
 
 
 def test_a_report_without_findings_says_so() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: findings that are written out; a report with more would not open
 _WRITTEN = 500
+#: findings on the time line
+_DRAWN = 5000
 _WIDTH, _ROW = 960, 26
 
 
@@ -66,7 +68,7 @@ def report(hunt: Hunt) -> str:
         levels=[(level, sum(one.level == level for one in hunt.findings)) for level in reversed(LEVELS)],
         findings=list(enumerate(shown, 1)),
         left_out=len(hunt.findings) - len(shown),
-        timeline=timeline(shown),
+        timeline=timeline(hunt.findings[:_DRAWN]),
         matrix=matrix(hunt.findings),
     )
 
@@ -101,7 +103,7 @@ def timeline(findings: Sequence[Finding]) -> Timeline:
             y=heights[finding.level],
             level=finding.level,
             title=f"{finding.rule.title}, {iso(finding.start)}",
-            anchor=f"finding-{number}",
+            anchor=f"finding-{number}" if number <= _WRITTEN else "left-out",
         )
         for number, finding in enumerate(findings, 1)
     )
