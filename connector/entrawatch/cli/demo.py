@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from entrawatch.emulator.server import Emulator
 
 NAME = "demo"
-HELP = "See it work: an emulated tenant is fetched, normalised, stored and summarised."
+HELP = "See it work: an emulated tenant is fetched, normalised, stored and hunted through."
 EXAMPLES = """\
   entrawatch demo
   entrawatch demo --users 500 --out bigger
