@@ -77,25 +77,31 @@ def records() -> list[dict[str, Any]]:
 
 
 def hostile() -> list[dict[str, Any]]:
-    """Audits whose values are written as none should be."""
-    return [
-        _audit(f"hostile-{number}", changes, targets)
-        for number, (changes, targets) in enumerate([*_changes(), *_targets()])
-    ]
+    """Audits whose values are written as none should be, and initiators of every kind."""
+    given = [*_changes(), *_targets()]
+    made = [_audit(f"hostile-{number}", *one, _SERVICE) for number, one in enumerate(given)]
+    return made + [_audit(f"initiator-{number}", [], [_USER], by) for number, by in enumerate(_INITIATORS)]
 
 
-def _audit(identifier: str, changes: list[Any], targets: list[Any]) -> dict[str, Any]:
+def _audit(identifier: str, changes: list[Any], targets: list[Any], by: Any) -> dict[str, Any]:
     changed = [{"displayName": name, "newValue": new, "oldValue": old} for name, new, old in changes]
     made = [dict(target) for target in targets]
     if changed:
         made[0]["modifiedProperties"] = changed
     return {
         "id": identifier, "activityDateTime": "2026-11-01T10:00:00Z", "activityDisplayName": "Update user",
-        "result": "success", "initiatedBy": {"user": None, "app": {"displayName": "", "servicePrincipalName": "svc"}},
+        "result": "success", "initiatedBy": by,
         "targetResources": made,
     }  # fmt: skip
 
 
+_SERVICE = {"user": None, "app": {"displayName": "", "servicePrincipalName": "svc"}}
+_INITIATORS: list[Any] = [
+    None, {}, {"user": None, "app": None}, {"user": {}, "app": {"displayName": "", "appId": None}},
+    {"app": {"appId": "a-1"}}, {"user": {"id": "u-2", "displayName": "No name"}, "app": {"displayName": "Both"}},
+    {"user": {"userPrincipalName": "bob@example.com", "ipAddress": "192.0.2.7"}, "app": None},
+    {"user": {"displayName": "Nobody"}, "app": {"displayName": "App", "servicePrincipalName": "svc"}},
+]  # fmt: skip
 _USER = {"id": "u-1", "displayName": "Ada", "userPrincipalName": "ada@example.com", "type": "User"}
 _POLICY = {"id": "p-1", "displayName": "", "type": "Policy"}
 
@@ -111,7 +117,7 @@ def _changes() -> list[tuple[list[Any], list[Any]]]:
         ("ConsentContext.OnBehalfOfAll", True, None), ("ConsentContext.IsAdminConsent", " FALSE ", None),
     ]  # fmt: skip
     scopes = [
-        ("ConsentAction.Permissions", '"[] => [[ConsentType: AllPrincipals, Scope: a b  a, ], [Scope:c]]; "', None),
+        ("ConsentAction.Permissions", '"[[Scope: had]] => [[ConsentType: All, Scope: a b  a, ], [Scope:c]]; "', None),
         ("DelegatedPermissionGrant.Scope", '"User.Read\u00a0 Mail.Read\u2003x"', '"User.Read"'),
         ("AppRole.Value", '"\\"Sites.Read\\""', ""), ("ConsentAction.Permissions", "Scope: one] ConsentType:", None),
     ]  # fmt: skip

@@ -61,6 +61,17 @@ def test_a_request_is_whole_and_its_path_ends_in_its_objects_name() -> None:
     assert len({(one["method"], one["path"]) for one in REQUESTS}) == len(REQUESTS)
 
 
+def test_what_stands_already_is_treated_by_its_kind() -> None:
+    told: dict[str, set[str]] = {}
+    for one in REQUESTS:
+        told.setdefault(one["kind"], set()).add(one["there"])
+    assert told == {
+        "ILM policy": {"replace"}, "component template": {"replace", "ask"}, "index template": {"replace"},
+        "index": {"keep"}, "transform": {"recreate", "start"}, "ingest pipeline": {"replace", "ask"},
+        "saved objects": {"replace"},
+    }  # fmt: skip
+
+
 def test_what_is_used_is_installed_before_what_uses_it() -> None:
     done: set[tuple[str, str]] = set()
     for one in REQUESTS:
