@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,10 @@ def archive() -> Iterator[Path]:
         home = CACHE / f"built-{_digest()[:16]}"
         if not (home / "done").exists():
             for old in CACHE.glob("built-*"):
-                shutil.rmtree(old)
+                if (
+                    old.stat().st_mtime < time.time() - 3600
+                ):  # a younger one may be in use: by a worker that began earlier
+                    shutil.rmtree(old)
             command = [sys.executable, PACKAGING / "build.py", "--out", home / "etc/apps"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
