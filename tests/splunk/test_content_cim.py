@@ -111,6 +111,13 @@ def test_of_a_change_to_an_account_the_account_is_the_user_and_who_made_it_the_s
     assert made["object_category"] == "user"
 
 
+@pytest.mark.parametrize(("result", "status"), [("success", "success"), ("failure", "failure"), ("timeout", "failure")])
+def test_a_change_that_did_not_succeed_failed(result: str, status: str) -> None:
+    record = {"id": "x", "activityDateTime": "2026-01-07T09:00:00Z", "result": result}
+    made = event(normalize(record, STREAMS["directory_audits"]), 0.0, "entrawatch:audit")
+    assert Evaluator().value(calculated("audit")["status"], made) == status
+
+
 @pytest.mark.parametrize("family", ROOTS)
 def test_calculated_fields_do_not_ask_for_each_other_and_ask_for_what_events_have(family: str) -> None:
     wanted = {name for made in calculated(family).values() for name in fields_in(made)}

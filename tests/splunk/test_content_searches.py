@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from itertools import cycle
 from typing import Any
@@ -16,6 +16,7 @@ from entrawatch.rules import ir
 from rules.judge import Judge, rows
 from rules.spl.engine import Engine
 from rules.spl.parsing import parse
+from rules.spl.values import values_of
 from rules.splunk import ENVELOPE, index, ranges, seconds
 
 from .content import CATALOGUE, MINUTE, Indexed, conf, indexed, macros, names, relative, runs, scheduled, tenant
@@ -179,6 +180,34 @@ def columns(slug: str, profile: str) -> set[str]:
         elif command.name == "eval":
             found |= {field for field, _ in command.made}
     return found
+
+
+@pytest.mark.parametrize(
+    "slug", [slug for slug, rule in CATALOGUE.rules.items() if isinstance(rule.query, ir.WindowQuery)]
+)
+def test_a_threshold_is_told_with_its_windows_and_all_their_events(slug: str) -> None:
+    findings = JUDGE.findings(CATALOGUE.rules[slug], rows(matching(slug).records))
+    wanted = {finding.keys: (seconds(finding.start), seconds(finding.end), finding.ids) for finding in findings}
+    fields = conf("savedsearches")[names(slug)["normalized"]]["alert.suppress.fields"].split(",")
+    found = {
+        tuple(str(row[field]).lower() for field in fields): (
+            float(row["window_start"]), float(row["window_end"]), frozenset(map(str, values_of(row["event_ids"]))),
+        )
+        for row in results(slug, "normalized")
+    }  # fmt: skip
+    assert found == wanted
+
+
+@pytest.mark.parametrize(("hours", "found"), [(-23.5, True), (23.5, True), (-25, False), (25, False), (0, True)])
+def test_a_partner_is_found_before_and_after_within_a_common_window(hours: float, found: bool) -> None:
+    sign_in, change = matching("third-party-changes").records
+    moved = datetime(2026, 1, 7, 9, tzinfo=timezone.utc) + timedelta(hours=hours)
+    records = [(sign_in[0], {**sign_in[1], "createdDateTime": moved.strftime("%Y-%m-%dT%H:%M:%SZ")}), change]
+    told_once(
+        "third-party-changes", replace(matching("third-party-changes"), records=tuple(records)), "normalized", (0,)
+    )
+    alert = scheduled("third-party-changes", "normalized", indexed(records, "normalized", cycle([0])))
+    assert bool(alert.told) is found
 
 
 @pytest.mark.parametrize("profile", PROFILES)
