@@ -3,7 +3,7 @@
 Three continuous transforms over the last `lookback`:
 
 * `…-networks`: one document an address, with `network_days`, on how many days enough users signed in from it;
-* `…-pairs`: the same for each pair of address and country (an ordinary index);
+* `…-pairs`: the same for each pair of address and country (an ordinary index), with `pair_written`, when it was made;
 * `…-countries`: one document a country, the largest of its pairs' days, so that one event joins one row.
 
 A document is made anew when its address is seen again, and goes when it has not been seen for the whole lookback. So
@@ -50,6 +50,15 @@ for (who in days.values()) if (who.size() >= params.enough) busy++;
 return busy;"""
 #: how long events may still come in after their time
 _LATE = "15m"
+#: A transform sees a document whose clock lies between the end of its last look and that of this one, each less the
+#: delay (TimeBasedCheckpointProvider of Elasticsearch's transform plugin). A pair's last sign-in is past when the pair
+#: is written, days past when the transform is new: the countries would never see it. So they go by `pair_written`; and
+#: as a busy pair is written anew every 15 minutes, they look several times between two refreshes.
+_WRITTEN, _SOON = "pair_written", "5m"
+_OF_EVENTS: Json = {"frequency": _LATE, "sync": {"time": {"field": "@timestamp", "delay": _LATE}}}
+_OF_PAIRS: Json = {"frequency": _SOON, "sync": {"time": {"field": _WRITTEN, "delay": _SOON}}}
+#: a metric that has nothing to map: when it is reduced
+_MOMENT = {"map_script": "return;", "combine_script": "return 0;", "reduce_script": "return new Date().getTime();"}
 
 
 def lookup_name(baseline: Baseline, what: str) -> str:
@@ -74,6 +83,7 @@ def indices(baseline: Baseline) -> dict[str, Json]:
         lookup_name(baseline, "pairs"): _index(
             {"index": {"number_of_shards": 1}},
             address={"type": "ip"}, country={"type": "keyword"}, pair_days={"type": "integer"}, pair_seen=seen,
+            pair_written={"type": "date"},
         ),
     }  # fmt: skip
 
@@ -92,13 +102,14 @@ def transforms(baseline: Baseline) -> dict[str, Json]:
     pairs, countries = lookup_name(baseline, "pairs"), lookup_name(baseline, "countries")
     return {
         lookup_name(baseline, "networks"): _transform(
-            baseline, "networks", _source(baseline), "@timestamp", address, _days(baseline, "network")
+            baseline, "networks", _source(baseline), _OF_EVENTS, address, _days(baseline, "network")
         ),
         pairs: _transform(
-            baseline, "pairs", _source(baseline), "@timestamp", {**address, **country}, _days(baseline, "pair")
+            baseline, "pairs", _source(baseline), _OF_EVENTS, {**address, **country},
+            {**_days(baseline, "pair"), _WRITTEN: {"scripted_metric": _MOMENT}},
         ),
         countries: _transform(
-            baseline, "countries", {"index": [pairs]}, "pair_seen", {"country": {"terms": {"field": "country"}}},
+            baseline, "countries", {"index": [pairs]}, _OF_PAIRS, {"country": {"terms": {"field": "country"}}},
             {"country_days": {"max": {"field": "pair_days"}}, "country_seen": {"max": {"field": "pair_seen"}}},
         ),
     }  # fmt: skip
@@ -136,15 +147,14 @@ def _days(baseline: Baseline, what: str) -> Json:
     return {f"{what}_days": {"scripted_metric": script}, f"{what}_seen": {"max": {"field": "@timestamp"}}}
 
 
-def _transform(baseline: Baseline, what: str, source: Json, clock: str, groups: Json, aggregations: Json) -> Json:
+def _transform(baseline: Baseline, what: str, source: Json, when: Json, groups: Json, aggregations: Json) -> Json:
     seen = next(name for name in aggregations if name.endswith("_seen"))
     return {
         "description": f"Entrawatch: {' '.join(baseline.description.split())}",
         "source": source,
         "dest": {"index": lookup_name(baseline, what)},
         "pivot": {"group_by": groups, "aggregations": aggregations},
-        "frequency": "15m",
-        "sync": {"time": {"field": clock, "delay": _LATE}},
+        **when,
         "retention_policy": {"time": {"field": seen, "max_age": f"{int(baseline.lookback.total_seconds())}s"}},
         "_meta": {"managed_by": "entrawatch"},
     }
