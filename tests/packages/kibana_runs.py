@@ -2,7 +2,8 @@
 
 A run sees the documents whose `timestamp_override` lies between its start less `from`, and its start. One document
 makes one alert, however often it is found; a row of an aggregation makes one each run; suppression folds an alert into
-the one with the same values of `group_by` that is younger than its duration.
+the one with the same values of `group_by` that is younger than its duration. What is told and what joins an alert
+count together towards `max_signals`; a document that was told before does not.
 (Kibana, security_solution/server/lib/detection_engine/rule_types: esql/esql.ts, esql/utils/generate_alert_id.ts,
 utils/get_suppression…)
 """
@@ -65,6 +66,8 @@ class Kibana:
     #: when an alert was made, the row it was made of
     alerts: list[tuple[datetime, Document]] = field(default_factory=list)
     suppressed: int = 0
+    #: runs that left something out
+    cut: int = 0
 
     def __post_init__(self) -> None:
         self.interval, self.lookback = span(self.line["interval"]), span(self.line["from"])
@@ -91,8 +94,13 @@ class Kibana:
         there = [one for one in documents if now - self.lookback <= one["event.ingested"] <= now]
         if not there:
             return
-        for found in self._results(there, now)[: self.line["max_signals"]]:
-            self._alert(found, now)
+        most, told = self.line["max_signals"], 0
+        # an ES|QL rule asks for more where some of the first were told before, up to three times as many
+        for found in self._results(there, now)[: most * (3 if self.line["type"] == "esql" else 1)]:
+            told += self._alert(found, now)
+            if told == most:
+                self.cut += 1
+                break
 
     def _results(self, there: list[Document], now: datetime) -> list[Document]:
         if self.line["type"] == "eql":
@@ -102,16 +110,18 @@ class Kibana:
         known = esql_runs.lookups(self._networks, max(one["@timestamp"] for one in there))
         return esql_engine.Run(seen, now, known).result(self._tree)
 
-    def _alert(self, found: Document, now: datetime) -> None:
+    def _alert(self, found: Document, now: datetime) -> bool:
+        """Whether it was told of, by an alert of its own or by one that it joins."""
         identity = (found["_id"], found["_index"], found["_version"]) if "_id" in found else None
         if identity in self._seen:
-            return
+            return False
         if identity:
             self._seen.add(identity)
         if self.licensed and self._folded(found, now):
             self.suppressed += 1
         else:
             self.alerts.append((now, found))
+        return True
 
     def _folded(self, found: Document, now: datetime) -> bool:
         said = self.line["alert_suppression"]

@@ -32,8 +32,11 @@ _AZURE = ">=1.22.0"
 _INTEGRATIONS = {"signin": "signinlogs", "audit": "auditlogs"}
 #: names of the feeds in the tags that Elastic's own rules have
 _FEEDS = {"signin": "Data Source: Entra ID Sign-In Logs", "audit": "Data Source: Entra ID Audit Logs"}
-#: Kibana's default; beyond it a run says that it has left alerts out
-_MOST_ALERTS = 100
+#: The most that Kibana takes as it is configured (xpack.alerting.rules.run.alerts.max). What a run leaves out, later
+#: runs leave out as well, since findings that join an alert count too: with the default, 100, the rest of a mass event,
+#: or what somebody hides behind 100 harmless findings, would never be told.
+# https://www.elastic.co/docs/solutions/security/detect-and-alert/suppress-detection-alerts (Alert suppression limit)
+_MOST_ALERTS = 1000
 #: result columns that say nothing to an analyst
 _PLUMBING = {"_id", "_index", "_version", "@timestamp", "level", "risk_score", "event_ids", REST}
 
