@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DELAY = timedelta(minutes=5)
 #: two stories are this far apart: further than any query looks back
 APART = timedelta(days=35)
-#: runs are at any offset
+#: runs are at any offset, in each story at another
 OFFSET = timedelta(minutes=2, seconds=17)
 #: what Sentinel itself writes, as far as the workbook reads it
 OWN = """
@@ -124,7 +124,7 @@ class Sentinel:
         moments: list[tuple[datetime, int]] = []
         for place, story in enumerate(self.stories):
             times = story.times()
-            last, now = times[-1] + after, times[0] + OFFSET
+            last, now = times[-1] + after, times[0] + OFFSET * (1 + 5 * place) % every
             while now <= last:
                 moments.append((now + place * APART, place))
                 now += every

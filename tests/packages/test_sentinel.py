@@ -214,7 +214,8 @@ def test_a_dynamic_title_and_text_name_at_most_three_columns(name: str) -> None:
     title, text = (re.findall(r"{{(\w+)}}", override[f"alert{what}Format"]) for what in ("DisplayName", "Description"))
     assert 1 <= len(title) <= 3
     assert text == ["Events", "WindowStart", "WindowEnd"]
-    assert override["alertDisplayNameFormat"].count("{{") == len(title)
+    for format_, columns in (("alertDisplayNameFormat", title), ("alertDescriptionFormat", text)):
+        assert override[format_].count("{{") == override[format_].count("}}") == len(columns)
     rule = BY_ID[RULES[name]["id"]]
     assert override["alertDisplayNameFormat"].startswith(rule.title)
     assert ("alertSeverityColumnName" in override) == bool(rule.escalations)
@@ -432,13 +433,14 @@ _RULE = CATALOGUE.rules["guest-invited"]
 
 
 def test_the_forms_change_with_the_rule_and_not_with_its_version() -> None:
-    forms = sentinel.forms(CATALOGUE)
-    assert forms == sentinel.forms(CATALOGUE)
-    told = replace(_RULE, triage=("Ask.",))
-    changed = sentinel.forms(replace(CATALOGUE, rules={**CATALOGUE.rules, _RULE.slug: told}))
+    few = replace(CATALOGUE, rules={slug: CATALOGUE.rules[slug] for slug in (_RULE.slug, "brute-force")})
+    forms = sentinel.forms(few)
+    assert forms == sentinel.forms(few)
+    changed = sentinel.forms(replace(few, rules={**few.rules, _RULE.slug: replace(_RULE, triage=("Ask.",))}))
     assert {slug for slug in forms if forms[slug] != changed[slug]} == {_RULE.slug}
-    risen = replace(RELEASE, versions={**RELEASE.versions, _RULE.slug: Version(3, 7)})
-    files, before = sentinel.tree(risen), sentinel.tree(RELEASE)
+    release = prepared(few, Lock(), "sentinel")
+    risen = replace(release, versions={**release.versions, _RULE.slug: Version(3, 7)})
+    files, before = sentinel.tree(risen), sentinel.tree(release)
     assert b"version: 1.3.7\n" in files["Analytic Rules/GuestInvited.yaml"]
     assert {path for path in files if files[path] != before[path]} == {
         "Analytic Rules/GuestInvited.yaml", "Analytic Rules/NRT_GuestInvited.yaml", "Hunting Queries/GuestInvited.yaml",
@@ -461,13 +463,18 @@ def test_what_a_catalogue_says_is_escaped() -> None:
     assert (read["name"], read["description"]) == (made["name"], made["description"])
     assert hostile in read["description"]
     override = read["alertDetailsOverride"]
+    assert all(text.count("{{") == text.count("}}") for text in override.values())
+    assert override["alertDisplayNameFormat"].count("{{") == 2
+    assert override["alertDescriptionFormat"].count("{{") == 3
     assert re.findall(r"{{(\w+)}}", override["alertDisplayNameFormat"]) == ["EntraInitiatorName", "EntraTargetUserName"]
     assert re.findall(r"{{(\w+)}}", override["alertDescriptionFormat"]) == ["Events", "WindowStart", "WindowEnd"]
 
 
-def test_more_rules_than_a_file_may_hold_are_refused() -> None:
-    many = {f"{_RULE.slug}-{number}": replace(_RULE, slug=f"{_RULE.slug}-{number}") for number in range(51)}
-    with pytest.raises(ConfigError, match="50 rules"):
+def test_more_rules_than_a_file_may_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sentinel_files.MOST == 50
+    monkeypatch.setattr(sentinel_files, "MOST", 2)
+    many = {f"{_RULE.slug}-{number}": replace(_RULE, slug=f"{_RULE.slug}-{number}") for number in range(3)}
+    with pytest.raises(ConfigError, match="at most 2 rules"):
         sentinel.tree(prepared(replace(CATALOGUE, rules=many), Lock(), "sentinel"))
 
 
