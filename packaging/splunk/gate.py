@@ -57,10 +57,7 @@ ALLOWED = {
         "splunk-sdk 3 needs Python 3.13, and Splunk's 3.9 is served too", r"lib/splunklib/\S+|lib/splunk_sdk-\S+",
         ("whole",),
     ),
-    "check_hostnames_and_ips": Allowed(
-        "Azure's metadata address, comments, and an address for documentation (RFC 5737) in the macros' comments",
-        r"lib/(?!entrawatch/)\S+|default/macros\.conf",
-    ),
+    "check_hostnames_and_ips": Allowed("Azure's metadata address, and comments", r"lib/(?!entrawatch/)\S+", ("whole",)),
     "check_for_supported_tls": Allowed("solnlib's talk with splunkd on the same host", r"lib/solnlib/\S+", ("whole",)),
     "check_ucc_dependencies": Allowed("tells which libraries there are", r"lib/(solnlib|splunktaucclib)/\S+",
                                       ("whole",)),

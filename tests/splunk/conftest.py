@@ -10,12 +10,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGING, CACHE = ROOT / "packaging" / "splunk", ROOT / ".cache" / "splunk-app"
@@ -34,11 +30,12 @@ def _digest() -> str:
 
 
 @pytest.fixture(scope="session")
-def archive() -> Iterator[Path]:
+def archive() -> Path:
     """The built archive; beside it the app's folder, below etc/apps as its REST handlers expect."""
-    subprocess.run([PACKAGING / "install.sh", sys.executable], check=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([PACKAGING / "install.sh", sys.executable], check=True)
         home = CACHE / f"built-{_digest()[:16]}"
         if not (home / "done").exists():
             for old in CACHE.glob("built-*"):
@@ -50,7 +47,7 @@ def archive() -> Iterator[Path]:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             (home / "done").touch()
-        yield next((home / "etc/apps").glob("*.spl"))
+    return next((home / "etc/apps").glob("*.spl"))
 
 
 @pytest.fixture(scope="session")
