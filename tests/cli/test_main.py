@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from .conftest import Done
 
-NAMES = ["demo", "fetch", "run", "normalize", "hunt", "rules", "doctor", "register-app", "setup", "emulate", "simulate"]
+NAMES = ["demo", "fetch", "run", "normalize", "hunt", "rules", "build", "deploy", "doctor"]
+NAMES += ["register-app", "setup", "emulate", "simulate"]
 
 
 def test_a_port_that_is_taken_is_said_before_the_tenant_is_made(call: Callable[..., Done]) -> None:
@@ -171,3 +173,12 @@ def test_ctrl_c_ends_with_130_and_a_line(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "entrawatch: interrupted\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(("argv", "code"), [("--version", 0), ("rules list", 0), ("nonsense", 2)])
+def test_a_stream_that_is_closed_is_no_fault(closed: str, argv: str, code: int) -> None:
+    command = f"{sys.executable} -m entrawatch {argv} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code
+    assert "internal error" not in done.stdout + done.stderr

@@ -83,6 +83,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     :param argv: the arguments; the process's own by default.
     :returns: the exit code, see `--help`; 130 after Ctrl-C, 141 where the reader of our output went away.
     """
+    _open_streams()
     try:
         arguments = parser().parse_args(argv)
     except SystemExit as end:
@@ -97,6 +98,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             say(traceback_of(error))  # ours and not Python's own, which would show what a library's exception holds
         return _ended(error)
     return code
+
+
+def _open_streams() -> None:
+    """A shell's `>&-` or a daemon's starter leaves Python without a stream, and every print would be a fault."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
 
 
 def _ended(error: BaseException) -> int:
