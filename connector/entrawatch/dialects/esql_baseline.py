@@ -124,7 +124,9 @@ def _field(baseline: Baseline, ref: ir.FieldRef) -> str:
 def _source(baseline: Baseline) -> Json:
     """The successes of the lookback, with the country as it compares."""
     country = _field(baseline, baseline.country)
-    folded = f"if (doc['{country}'].size() > 0) emit(doc['{country}'].value.toLowerCase());"
+    # an index that does not map the field would fail the transform, and with it the whole baseline
+    there = f"doc.containsKey('{country}') && doc['{country}'].size() > 0"
+    folded = f"if ({there}) emit(doc['{country}'].value.toLowerCase());"
     seconds = int(baseline.lookback.total_seconds())
     where = Dsl(baseline.source).write(ir.And((baseline.where, *map(ir.Present, (baseline.address, baseline.user)))))
     return {
