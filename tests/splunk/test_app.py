@@ -114,22 +114,38 @@ def test_the_menu_has_every_view_and_no_other(app: Path) -> None:
     assert [view.get("name") for view in menu.iter("view") if view.get("default") == "true"] == named[:1]
 
 
-def test_two_builds_are_the_same_bytes_whenever_they_are_made(archive: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
-    command = [sys.executable, str(PACKAGING / "build.py"), "--out", str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True, env=environment, umask=0o077)
-    assert (tmp_path / archive.name).read_bytes() == archive.read_bytes()
+def project(folder: Path) -> Path:
+    """A copy of all that the app is made of, elsewhere; its build script."""
+    for name in ("packaging/splunk", "content/splunk", "connector"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(ROOT / "LICENSE", folder)
+    (folder / ".cache").symlink_to(ROOT / ".cache")
+    return folder / "packaging/splunk/build.py"
 
 
-def test_a_build_that_fails_says_so(tmp_path: Path) -> None:
+def build(script: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(script), "--out", str(out)]
+    umask = 0o077 if environment else -1
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **environment}, umask=umask
+    )
+
+
+def test_two_builds_are_the_same_bytes_wherever_and_whenever_they_are_made(app: Path, tmp_path: Path) -> None:
+    assert app.exists()  # the tools are there
+    script = project(tmp_path / "elsewhere")
+    assert build(script, tmp_path / "one").returncode == 0
+    assert build(script, tmp_path / "other/place", TZ="Asia/Tokyo", PYTHONHASHSEED="7").returncode == 0
+    (one,), (other,) = (tmp_path / "one").glob("*.spl"), (tmp_path / "other/place").glob("*.spl")
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_build_that_fails_says_so(app: Path, tmp_path: Path) -> None:
     """ucc-gen ends with 0 on its own crash; ours does not."""
-    copy = tmp_path / "project"
-    shutil.copytree(PACKAGING, copy / "packaging/splunk", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("connector", ".cache", "LICENSE"):
-        (copy / name).symlink_to(ROOT / name)
-    (copy / "packaging/splunk/globalConfig.json").write_text('{"pages": {}, "meta": {}}')
-    command = [sys.executable, str(copy / "packaging/splunk/build.py"), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert app.exists()
+    script = project(tmp_path / "project")
+    script.with_name("globalConfig.json").write_text('{"pages": {}, "meta": {}}')
+    done = build(script, tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr.startswith("splunk app: ")
     assert not list((tmp_path / "out").glob("*.spl"))
