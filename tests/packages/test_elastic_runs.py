@@ -120,6 +120,12 @@ def _parse(text: str, types: dict[str, str]) -> None:
         esql.parse_query(text)
 
 
+def test_the_guides_query_is_valid_on_elastics_fields() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "elastic-security.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"^```\n(FROM .*?)^```$", text, re.DOTALL | re.MULTILINE)
+    _parse(query, MAPPED["signin"])
+
+
 # --- found ------------------------------------------------------------------------------------------------------------
 
 
