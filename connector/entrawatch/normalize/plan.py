@@ -13,12 +13,16 @@ keys in three groups, two of which are dealt with at the speed of C:
 A value that does not suit the group of its key moves the key to the last group for good; so a plan never gives another
 result than going through the keys one by one would. Where combinations turn out not to repeat, lists and objects go to
 the last group too.
+
+The streams' threads share the plans. So how the keys are sorted is one value that never changes: a thread goes by the
+one that it began with, while another may put a new one in its place.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from operator import itemgetter
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from entrawatch.normalize.containers import as_it_is
@@ -65,6 +69,23 @@ class Handlers(dict[type, "Handler"]):
         return handler
 
 
+class Order(NamedTuple):
+    """How the keys are sorted into groups.
+
+    :param names: of the texts.
+    :param texts: takes the texts out of a record, in the order of the names.
+    :param common: takes what is common out of a record.
+    :param each: key, name and handlers of all others.
+    :param combinations: content of what is common → what it becomes, with a place for all others.
+    """
+
+    names: list[str]
+    texts: Callable[[dict[str, Any]], Any]
+    common: Callable[[dict[str, Any]], Any]
+    each: list[tuple[str, str, Handlers]]
+    combinations: dict[bytes, dict[str, Any]]
+
+
 class Plan:
     """What is to be done for one list of keys.
 
@@ -74,36 +95,35 @@ class Plan:
     :param path: where the object stands, with its dot, to name values that do not fit.
     """
 
-    __slots__ = (
-        "_combinations", "_common", "_each", "_groups", "_lost", "_names", "_path", "_slots", "_texts", "_used",
-        "_whole", "keys",
-    )  # fmt: skip
+    __slots__ = ("_groups", "_learning", "_lost", "_order", "_path", "_slots", "_used", "_whole", "keys")
 
     def __init__(self, keys: list[str], slots: Iterable[Slot], lost: Iterable[str], path: str) -> None:
         self.keys = keys
         self._slots, self._lost, self._path = tuple(slots), tuple(lost), path
         self._groups: dict[str, str] = {}
-        self._combinations: dict[bytes, dict[str, Any]] = {}
         self._used = 0
         self._whole = True
-        self._arrange()
+        self._learning = Lock()
+        self._order = self._arranged()
 
     def __call__(self, record: dict[str, Any], unfit: dict[str, str]) -> dict[str, Any]:
         """The object under the event's names; values that do not fit go to `unfit`, nulls go nowhere.
 
         :param record: an object with the plan's keys, in its order.
         """
-        texts = self._texts(record)
+        order = self._order
+        texts = order.texts(record)
         try:
             _join(texts)
-            ready = self._combinations[content(self._common(record))]
+            ready = order.combinations[content(order.common(record))]
             self._used += 1
         except (*NO_CONTENT, KeyError):
-            ready = self._learn(record)
-            texts = self._texts(record)
+            with self._learning:
+                order, ready = self._learn(record)
+            texts = order.texts(record)
         out = ready.copy()
-        out.update(zip(self._names, texts))
-        for key, name, handlers in self._each:
+        out.update(zip(order.names, texts))
+        for key, name, handlers in order.each:
             value = record[key]
             handler = handlers[type(value)]
             if handler is not as_it_is:
@@ -119,11 +139,12 @@ class Plan:
                 unfit[self._path + key] = shown(record[key])
         return out
 
-    def _learn(self, record: dict[str, Any]) -> dict[str, Any]:
+    def _learn(self, record: dict[str, Any]) -> tuple[Order, dict[str, Any]]:
         """Put each key in its group; give what the common ones become, with a place for all others."""
-        if len(self._combinations) >= _COMBINATIONS:
+        order = self._order
+        if len(order.combinations) >= _COMBINATIONS:
             self._whole = self._used > _COMBINATIONS
-            self._combinations.clear()
+            order.combinations.clear()
             self._used = 0
         ready: dict[str, Any] = {}
         before = dict(self._groups)
@@ -133,10 +154,10 @@ class Plan:
             if value is not None or group is not _COMMON:
                 ready[slot.name] = value
         if self._groups != before:
-            self._arrange()
+            order = self._order = self._arranged()
         with suppress(*NO_CONTENT):
-            self._combinations[content(self._common(record))] = ready
-        return ready
+            order.combinations[content(order.common(record))] = ready
+        return order, ready
 
     def _place(self, slot: Slot, value: Any) -> tuple[str, Any]:
         """The group of a key, and what a common value becomes."""
@@ -151,13 +172,17 @@ class Plan:
         value = slot.handlers[kind](value, unfit)
         return (_EACH, None) if unfit or value is UNFIT else (_COMMON, value)
 
-    def _arrange(self) -> None:
-        self._combinations.clear()
-        texts = [slot for slot in self._slots if self._groups.get(slot.key) is _TEXT]
-        self._names = [slot.name for slot in texts]
-        self._texts = _getter([slot.key for slot in texts])
-        self._common = _getter([slot.key for slot in self._slots if self._groups.get(slot.key) is _COMMON])
-        self._each = [slot[:3] for slot in self._slots if self._groups.get(slot.key) is _EACH]
+    def _arranged(self) -> Order:
+        texts, common, each = (
+            [slot for slot in self._slots if self._groups.get(slot.key) is group] for group in (_TEXT, _COMMON, _EACH)
+        )
+        return Order(
+            names=[slot.name for slot in texts],
+            texts=_getter([slot.key for slot in texts]),
+            common=_getter([slot.key for slot in common]),
+            each=[slot[:3] for slot in each],
+            combinations={},
+        )
 
 
 def _getter(keys: Sequence[str]) -> Callable[[dict[str, Any]], Any]:
