@@ -342,7 +342,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert props(event_of(**{f"key{number}": 1}))[f"key{number}"] == 1
     plans = signin._CONVERT._plans
     assert len(plans) <= 4
-    assert all(len(kept._combinations) <= 8 for kept in plans.values())
+    assert all(len(kept._order.combinations) <= 8 for kept in plans.values())
 
 
 def test_what_does_not_fit_is_said_of_every_sign_in_that_has_it() -> None:

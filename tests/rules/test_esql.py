@@ -65,6 +65,7 @@ def test_every_rule_has_a_text_that_the_oldest_stack_takes(slug: str) -> None:
 
 # each grammar is slow to warm up: the newer stacks are asked by one process
 @pytest.mark.xdist_group("newer stacks")
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("stack", ["9.3.0", None])
 def test_newer_stacks_take_every_text_too(stack: str | None) -> None:
     for rule in CATALOGUE.rules.values():
