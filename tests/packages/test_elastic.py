@@ -268,6 +268,12 @@ def test_both_forms_say_the_same() -> None:
         assert by_id[line["rule_id"]] == kept
 
 
+_TROUBLESHOOTING = (
+    "For information on troubleshooting the maximum alerts warning please refer to this [guide]"
+    "(https://www.elastic.co/guide/en/security/current/alerts-ui-monitor.html#troubleshoot-max-alerts)."
+)
+
+
 @EACH_FILE
 def test_a_file_keeps_the_repositorys_house_rules(path: str) -> None:
     """elastic/detection-rules, tests/test_all_rules.py and detection_rules/schemas/definitions.py."""
@@ -291,6 +297,9 @@ def test_a_file_keeps_the_repositorys_house_rules(path: str) -> None:
     assert 1 <= rule["risk_score"] <= 100
     assert "### Investigating " + rule["name"] in rule["note"]
     assert len(rule["alert_suppression"]["group_by"]) <= 3
+    # not more than Kibana takes, on Elastic Cloud for good, and a sentence where it is as many
+    assert rule["max_signals"] <= 1000
+    assert rule["max_signals"] < 1000 or _TROUBLESHOOTING in rule["setup"]
 
 
 def test_no_two_files_have_one_name() -> None:

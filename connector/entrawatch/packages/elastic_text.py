@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 #: what Markdown would not take for itself
 _SIGNS = re.compile(r"([\\`*_<>\[\]#|~])")
 _FEEDS = {"signin": "sign-in", "audit": "audit"}
+#: what Elastic's rules repository asks for, word for word, of a rule with as many alerts a run as Kibana takes
+# https://github.com/elastic/detection-rules/pull/4556 (test_max_signals_note)
+_MOST = (
+    "For information on troubleshooting the maximum alerts warning please refer to this "
+    "[guide](https://www.elastic.co/guide/en/security/current/alerts-ui-monitor.html#troubleshoot-max-alerts)."
+)
 
 
 def plain(text: str) -> str:
@@ -129,7 +135,7 @@ def _alerts(rule: Rule) -> list[str]:
     without = "a finding makes an alert in each of up to three runs, and again when an event is added to it"
     if isinstance(rule.query, ir.EventQuery):
         without = "another revision of the same event makes another alert"
-    told = [f"Alert suppression needs a Platinum subscription or higher; without it, {without}."]
+    told = [f"Alert suppression needs a Platinum subscription or higher; without it, {without}.", _MOST]
     if rule.level == "informational":
         told.append("It is a building block: its alerts are shown when *Include building block alerts* is ticked.")
     return told
