@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import cycle
 from typing import Any
@@ -198,10 +198,12 @@ def test_a_threshold_is_told_with_its_windows_and_all_their_events(slug: str) ->
     assert found == wanted
 
 
-@pytest.mark.parametrize(("hours", "found"), [(-23.5, True), (23.5, True), (-25, False), (25, False), (0, True)])
+@pytest.mark.parametrize(
+    ("hours", "found"), [(0, True), (23.75, True), (-23.75, True), (24, False), (-24, False), (25, False), (-25, False)]
+)
 def test_a_partner_is_found_before_and_after_within_a_common_window(hours: float, found: bool) -> None:
     sign_in, change = matching("third-party-changes").records
-    moved = datetime(2026, 1, 7, 9, tzinfo=timezone.utc) + timedelta(hours=hours)
+    moved = datetime.fromisoformat(str(change[1]["activityDateTime"]).replace("Z", "+00:00")) + timedelta(hours=hours)
     records = [(sign_in[0], {**sign_in[1], "createdDateTime": moved.strftime("%Y-%m-%dT%H:%M:%SZ")}), change]
     told_once(
         "third-party-changes", replace(matching("third-party-changes"), records=tuple(records)), "normalized", (0,)
