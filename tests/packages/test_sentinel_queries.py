@@ -53,12 +53,21 @@ def test_the_binder_has_nothing_to_say_and_every_mapped_column_is_there_as_a_sca
     columns = answer["columns"]
     mapped = [field["columnName"] for entity in one["entityMappings"] for field in entity["fieldMappings"]]
     assert {columns.get(column) for column in mapped} == {"string"}
+    # an alert's own times are this column's: https://learn.microsoft.com/azure/sentinel/security-alert-schema
+    assert columns["TimeGenerated"] == "datetime"
     override = one.get("alertDetailsOverride", {})
     named = [*one.get("customDetails", {}).values()]
     named += [column for text in override.values() for column in re.findall(r"{{(\w+)}}", text)]
     assert {columns.get(column) for column in named} <= _SCALARS
     if "alertSeverityColumnName" in override:
         assert columns[override["alertSeverityColumnName"]] == "string"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_read_to_find_where_a_finding_begins_is_worked_out_once(name: str) -> None:
+    """https://learn.microsoft.com/kusto/query/named-expressions: a name is worked out again wherever it is read."""
+    lets = dict(re.findall(r"^let (\w+) = (\S+)", EVERY[name]["query"], re.MULTILINE))
+    assert {value.startswith("materialize(") for let, value in lets.items() if let in {"slots", "found"}} <= {True}
 
 
 @pytest.mark.parametrize("name", HUNTS)

@@ -51,6 +51,7 @@ def test_a_rule_tells_each_of_its_cases_findings_once_however_late_the_records_c
     for found in alerts(one, sentinel):
         for (case, late), alerts_, want in zip(told, found, right):
             assert Counter(key(rule, alert) for alert in alerts_) == want, (case.name, late[:4])
+            assert all(alert["WindowStart"] <= alert["TimeGenerated"] <= alert["WindowEnd"] for alert in alerts_)
 
 
 def test_what_comes_later_than_the_allowance_is_missed_as_it_is_told() -> None:

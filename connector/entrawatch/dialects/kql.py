@@ -53,6 +53,8 @@ class Kql(Dialect):
     """The KQL dialect."""
 
     name = "kql"
+    #: what else a finding tells: column, what it aggregates
+    also: tuple[tuple[str, str], ...] = ()
 
     # --- the four kinds of query ---
 
@@ -191,6 +193,7 @@ class Kql(Dialect):
         aggregated = [
             *keys,
             *[pair for pair in bounds if "(" in pair[1]],
+            *self.also,
             *measures,
             ("Events", "dcount(Id, 2)"),
             *[(name, value) for name, _, value in (one.partition(" = ") for one in kept[0])],
@@ -201,7 +204,8 @@ class Kql(Dialect):
         given = [pair for pair in bounds if "(" not in pair[1]]
         groups = query.by if query else tuple(key.field for key in rule.keys)
         by = [f"By{place} = tolower({text_of(ref)})" for place, ref in enumerate(groups, 1)]
-        columns = [*[name for name, _ in keys], "WindowStart", "WindowEnd", "Level", *[name for name, _ in measures]]
+        told = [*keys, *self.also]
+        columns = [*[name for name, _ in told], "WindowStart", "WindowEnd", "Level", *[name for name, _ in measures]]
         columns += [name for name in ["Events", "EventIds", *[name for name, _ in fields]] if name not in columns]
         pipe = hits.then(*([step("extend", *[f"{name} = {test}" for name, test in raised])] if raised else []))
         group = f"by {', '.join([*by, *apart])}"

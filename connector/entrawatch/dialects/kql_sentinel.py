@@ -57,6 +57,9 @@ class SentinelKql(Kql):
     """KQL for Sentinel's rules and hunts; its profile says which."""
 
     profiles = (_SCHEDULED, "nrt", "hunting")
+    #: an alert begins, and a bookmark is set, where the result says; without it an alert spans the whole query period
+    #: https://learn.microsoft.com/azure/sentinel/security-alert-schema (StartTime)
+    also = (("TimeGenerated", "min(TimeGenerated)"),)
 
     def compile(self, rule: Rule) -> Union[Compiled, Refusal]:
         answer = super().compile(with_object_ids(rule))
@@ -209,14 +212,15 @@ class SentinelKql(Kql):
             step("extend", f"Old = Known >= {least} and HopEnd <= {before}"),
             *where(f"Old or HopEnd > ago({span(when.every + ALLOWANCE)})"),
         )
-        return [Let("slots", slots), *_begun(names, "HopEnd", span(query.length))]
+        return [Let("slots", _once(slots)), *_begun(names, "HopEnd", span(query.length))]
 
     def _slots(self, rule: Rule, hits: Pipe, within: str) -> list[Let]:
         """What follows, and when it is due; where findings begin."""
         by = ", ".join(name for name, _ in _keys(rule))
         found = hits.then(step("extend", *[f"{name} = {value}" for name, value in _keys(rule)]))
         slots = Pipe("found").then(step("summarize", "Old = countif(Run == 1) > 0", end=f"by {by}, Due"))
-        return [Let("found", found), Let("slots", slots), *_begun(by, "Due", within)]
+        kept = [Let(name, _once(pipe)) for name, pipe in (("found", found), ("slots", slots))]
+        return [*kept, *_begun(by, "Due", within)]
 
     def _finding(self, rule: Rule, *given: Any, **more: Any) -> tuple[Pipe, tuple[str, ...]]:
         pipe, columns = super()._finding(rule, *given, **more)
@@ -260,6 +264,14 @@ def _names(query: ir.WindowQuery) -> list[str]:
 
 def _keys(rule: Rule) -> list[tuple[str, str]]:
     return [(f"By{place}", f"tolower({parts.text_of(key.field)})") for place, key in enumerate(rule.keys, 1)]
+
+
+def _once(pipe: Pipe) -> Pipe:
+    """The pipe, worked out once: what a name stands for is worked out again wherever it is read.
+
+    https://learn.microsoft.com/kusto/query/named-expressions
+    """
+    return pipe.wrapped("materialize(", ")")
 
 
 def _listed(turns: Sequence[int]) -> str:

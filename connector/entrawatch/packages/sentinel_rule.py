@@ -143,7 +143,7 @@ def _entities(rule: Rule) -> list[dict[str, Any]]:
 
 def details(rule: Rule, query: Compiled) -> dict[str, str]:
     """What of a finding the alert shows: a name of at most twenty characters → its column."""
-    hidden = {spelled(name) for name in _LONG} | {"EventIds", "AlertSeverity", "Id"}
+    hidden = {spelled(name) for name in _LONG} | {"EventIds", "AlertSeverity", "Id", "TimeGenerated"}
     hidden |= {column for one in mapped(rule) for column, _ in one.columns}
     found: dict[str, str] = {}
     for column in query.columns:
