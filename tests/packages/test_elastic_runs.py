@@ -281,6 +281,15 @@ def test_no_victim_of_a_mass_event_is_left_out(slug: str) -> None:
     assert ran.cut == 0
 
 
+@pytest.mark.parametrize("minutes", [-25, -8, 20])
+@pytest.mark.parametrize("slug", ["brute-force", "password-spray", "disabled-user-signin", "password-spray-success"])
+def test_a_clock_that_stamps_arrivals_wrongly_hides_no_threshold(slug: str, minutes: int) -> None:
+    case_rows = rows(next(case for case in CATALOGUE.rules[slug].cases if case.match).records)
+    ran = kibana(slug, case_rows)
+    ran.run(arriving(case_rows, lambda *_: timedelta(minutes=minutes)), min(row.time for row in case_rows))
+    assert sorted(ran.found()) == wanted(slug, case_rows)
+
+
 def later(records: Any, by: timedelta) -> list[tuple[str, dict[str, Any]]]:
     """The same events once more, later."""
     made = []

@@ -29,8 +29,8 @@ LATE = timedelta(hours=1)
 # https://www.elastic.co/docs/solutions/security/detect-and-alert/create-detection-rule (Default risk score)
 RISK = {"informational": 5, "low": 21, "medium": 47, "high": 73, "critical": 99}
 _LEVELS = tuple(RISK)
-#: when an event arrived; where nothing says so, when it happened
-_ARRIVED = "COALESCE(event.ingested, @timestamp)"
+#: when an event arrived: not before it happened, whatever the clock that stamped it says, and then where nothing did
+_ARRIVED = "CASE(event.ingested > @timestamp, event.ingested, @timestamp)"
 #: keys by which Kibana can suppress alerts
 _MOST_KEYS = 3
 #: the keys behind the first two in one column, where there are more than Kibana takes
