@@ -199,6 +199,12 @@ def check(folder: Path, seed: int, count: int, lives: Sequence[float], sinks: Se
         assert set(newest) == set(expected)
 
 
+@pytest.fixture(autouse=True)
+def _no_minute_of_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MSAL repeats a failed answer for seconds of real time without asking again: on this clock, that is hours."""
+    monkeypatch.setattr("msal.throttled_http_client.RetryAfterParser.parse", lambda *_, **__: 0)
+
+
 #: tokens and links that do not last
 FAST = {"skip_token_uses": 3, "token_lifetime": 1800}
 
