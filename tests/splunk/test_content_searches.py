@@ -28,6 +28,8 @@ CASES = [
 ]
 #: seconds from an event to its place in the index
 LATE = {"on time": (0,), "3 minutes": (180,), "12 minutes": (720,), "55 minutes": (3300,), "2 hours": (7500,)}
+#: seconds after which a success is no longer looked for: three hours and a step
+LATE_SUCCESS = 11_700
 MIXED = (3300, 0, 180, 7500, 720)
 
 
@@ -86,6 +88,43 @@ def test_an_event_a_day_late_is_found_by_its_arrival(slug: str) -> None:
     assert Counter(keys for _, keys in alert.told) == Counter(
         finding.keys for finding in JUDGE.findings(CATALOGUE.rules[slug], rows(case.records))
     )
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_sign_in_without_a_country_is_from_no_known_one(profile: str) -> None:
+    """What the lookup knows of addresses has no country either."""
+    slug = "single-factor-from-new-network"
+    known = []
+    for case in filter(lambda case: case.match, CATALOGUE.rules[slug].cases):
+        stream, last = case.records[-1]
+        records = [*case.records[:-1], (stream, {**last, "location": {}})]
+        alert = scheduled(slug, profile, indexed(records, profile, cycle([0])))
+        wanted = [finding.keys for finding in JUDGE.findings(CATALOGUE.rules[slug], rows(records))]
+        assert [keys for _, keys in alert.told] == wanted
+        known.append(wanted and alert.lookups["entrawatch_organisation_networks"])
+    assert any(known)
+
+
+def test_a_baseline_that_finds_nothing_leaves_what_was_known() -> None:
+    search = next(one["search"] for name, one in conf("savedsearches").items() if name.endswith("Lookup Gen"))
+    engine = Engine([], macros())
+    known = [{"address": "203.0.113.1", "country": ""}]
+    engine.lookups = {"entrawatch_organisation_networks": known}
+    engine.run(search, 0, 7 * 86_400)
+    assert engine.lookups == {"entrawatch_organisation_networks": known}
+
+
+@pytest.mark.parametrize("slug", CATALOGUE.rules)
+def test_a_run_that_comes_half_an_hour_late_tells_nothing_again(slug: str) -> None:
+    """Throttling ends by the wall's clock; a run that is made up for looks at the time it was scheduled for."""
+    settings = conf("savedsearches")[names(slug)["normalized"]]
+    period, earliest = (
+        -relative(text, 0) for text in (f"-{settings['alert.suppress.period']}", settings["dispatch.earliest_time"])
+    )
+    query = CATALOGUE.rules[slug].query
+    # what follows is found for as long as it may come late
+    findable = LATE_SUCCESS if isinstance(query, ir.FollowedQuery) else earliest
+    assert period >= findable + 30 * MINUTE
 
 
 def test_the_same_attack_an_age_later_is_told_again() -> None:

@@ -44,7 +44,9 @@ class SplDialect(Dialect):
         made.assign_all([*made.keys(), *made.flags()])
         if query.outside:
             asked = _asked(query.outside)
-            made.assign_all([(f"asked_{what}", made.tests.folded(single(ref))) for what, ref in asked])
+            # what is absent is not looked up: the lookup's rows have "" where they say nothing
+            texts = [(what, made.tests.folded(single(ref))) for what, ref in asked]
+            made.assign_all([(f"asked_{what}", Spl(f'nullif({text}, "")')) for what, text in texts])
             self._outside(made, query.outside, [(what, f"asked_{what}") for what, _ in asked])
         made.stats(made.measured(), made.columns)
         made.assign(window_start=Spl("first_time"), window_end=Spl("last_time"))

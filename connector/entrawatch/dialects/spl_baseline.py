@@ -56,7 +56,8 @@ def search_text(baseline: Baseline, names: Names) -> str:
         'eval country=if(place="*", "", place), address=if(place="*", address, "")',
         "stats count BY address country",
         "fields address country",
-        f"outputlookup {lookup_name(baseline)}",
+        # a run that finds nothing, for the data failed it, leaves what was known
+        f"outputlookup override_if_empty=false {lookup_name(baseline)}",
     ]
     computed = commands(names.computed)
     return "\n".join([head, *[f"| {line}" for line in (*computed, *lines)]]) + "\n"

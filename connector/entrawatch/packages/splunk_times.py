@@ -10,7 +10,8 @@ range of time again after 15 minutes, two hours and a day. Two laws:
   belongs to it can no longer come (`spl_alert.LATE`).
 
 Both tell what they find at the first run after its last event has arrived; what later runs find again has the same keys
-and is held back by throttling, which lasts as long as a finding can be found again.
+and is held back by throttling. That lasts as long as a finding can be found again, and an hour longer: its clock is the
+wall's, and a run may come late.
 
 The keys: https://docs.splunk.com/Documentation/Splunk/latest/Admin/Savedsearchesconf; the scheduler resolves relative
 times against the scheduled time, not against the time the search came to run.
@@ -90,7 +91,7 @@ def times(rule: Rule) -> Times:
         # what follows is looked for in the last step and what may come late; windows that overlap are one finding
         return Times(_cron(rule.slug, plain.every), plain.every, plain.lookback + LATE, None, query.within, LATE)
     lookback = plain.lookback + LATE + plain.every
-    return Times(_cron(rule.slug, plain.every), plain.every, lookback, None, lookback, LATE)
+    return Times(_cron(rule.slug, plain.every), plain.every, lookback, None, lookback + _HOUR, LATE)
 
 
 def learning(baseline: Baseline) -> Times:

@@ -245,7 +245,12 @@ class Engine:
         return rows
 
     def _outputlookup(self, command: Command, rows: list[Row]) -> list[Row]:
-        (name,) = listed(command.text)
+        *options, name = listed(command.text)
+        if options not in ([], ["override_if_empty=false"]):
+            raise SplError(f"outputlookup {command.text} is not implemented")
+        if options and not rows:
+            self.lookups.setdefault(name, [])
+            return rows
         self.lookups[name] = [{key: value for key, value in row.items() if key[0] != "_"} for row in rows]
         return rows
 
