@@ -143,7 +143,8 @@ def drilldowns(rule: Rule, query: Compiled) -> list[dict[str, str]]:
     """The searches that lead on from a finding; `$column|s$` is the finding's value in quotes."""
     _, first = entities(rule)[0]
     keys = " ".join(f"{name(word(key.name))}=${word(key.name)}|s$" for key in rule.keys)
-    both = " OR ".join(str(macro(source_name(source, query.profile))) for source in ("signin", "audit"))
+    # in brackets: a search command's OR binds closer than the AND between the words of a macro
+    both = " OR ".join(f"({macro(source_name(source, query.profile))})" for source in ("signin", "audit"))
     searches = {
         "This finding": f"{query.text}| search {keys}",
         f"What else the rule finds of ${first}$": f"{query.text}| search {name(first)}=${first}|s$",

@@ -215,7 +215,16 @@ def holds(node: Optional[Search], row: Mapping[str, Any]) -> bool:
         return _compared(node, values_of(row.get(node.field)))
     if isinstance(node, Term) and node.value.text == "*":
         return True
+    if isinstance(node, Term) and node.value.quoted and "_raw" in row:
+        return _in_raw(node.value.text, str(row["_raw"]))
     raise SplError(f"not searched here: {node}")
+
+
+def _in_raw(phrase: str, raw: str) -> bool:
+    """Whether the event has the words of a phrase, whole and in their order."""
+    if not phrase.isascii() or not phrase.isprintable() or set(phrase) & set('*"\\'):
+        raise SplError(f"how search finds {phrase!r} is not documented")
+    return re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", raw, re.IGNORECASE) is not None
 
 
 def _compared(node: Compared, values: list[Any]) -> bool:
