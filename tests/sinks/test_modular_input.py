@@ -50,6 +50,37 @@ def test_the_envelope_has_the_vendor_s_sourcetype_and_its_own_time() -> None:
     assert (found.findtext("sourcetype"), found.findtext("time")) == ("azure:monitor:aad", "1795514400.000")
 
 
+POLICIES = [
+    {"id": f"policy-{number}", "display_name": "A name of some length", "result": "notApplied"} for number in range(90)
+]
+LONG = {
+    "applied_conditional_access_policies": POLICIES, "target_resources": {"0": {"modified_properties": POLICIES}},
+    "status": {"error_code": 50126}, "id": "id-1", "user_principal_name": "user1@contoso.example",
+}  # fmt: skip
+#: what searches ask for, as the end of an event's text would not be searched for it
+ASKED = ['"error_code"', '"id-1"', '"user_principal_name"']
+
+
+@pytest.mark.parametrize(
+    ("shape", "made", "asked"),
+    [
+        (
+            "event",
+            {"azure": {"signinlogs": {"properties": LONG, "category": "SignInLogs"}}},
+            ['"category"', '"tenant_id"', '"ip"'],
+        ),
+        ("event", {"azure": {"signinlogs": "no object"}}, ['"tenant_id"']),
+        ("envelope", {"properties": LONG, "category": "SignInLogs"}, ['"category"']),
+        ("envelope", {"properties": None}, []),
+    ],
+)
+def test_what_searches_ask_for_stands_where_splunk_looks_for_fields(shape: str, made: Any, asked: list[str]) -> None:
+    given = {**made, **{name: value for name, value in event(1).items() if name not in made}}
+    text = sent([given], shape=shape)[0].findtext("data") or ""
+    assert json.loads(text) == given
+    assert [name for name in (ASKED if POLICIES[0]["id"] in text else []) + asked if name not in text[:5000]] == []
+
+
 @pytest.mark.parametrize("text", [*HOSTILE_TEXTS.values(), "\ufffe\uffff\x7f\x85", "]]>", "<?xml?>"])
 def test_no_text_breaks_out_of_its_event(text: str) -> None:
     found = sent([event(1, user={"name": text}), event(2)])

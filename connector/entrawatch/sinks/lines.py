@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: the sourcetype Splunk's own add-on gives to diagnostic-settings records
 ENVELOPE_SOURCETYPE = "azure:monitor:aad"
 
+#: what is long though it is no list: the records themselves, and an audit's targets, which are counted "0", "1" …
+_LONG = frozenset({"azure", "properties", "target_resources"})
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+", re.ASCII)
 
 
@@ -30,6 +32,36 @@ def encode(event: Event) -> bytes:
         return jsontext.dumps(event)
     except (TypeError, ValueError, RecursionError) as error:
         raise RecordError(f"cannot be written as JSON ({type(error).__name__})") from error
+
+
+def lists_last(event: Event) -> Event:
+    """The same event, its short values first and its lists after them; nothing of it is copied deeper than that.
+
+    Splunk finds fields in the beginning of an event only (limits.conf: [spath] extraction_cutoff, 5,000 bytes, and [kv]
+    maxchars, 10,240 characters), and a sign-in that many policies were weighed for is longer than that. What
+    searches ask for stands before them this way.
+    """
+    ordered = {name: value for name, value in event.items() if name not in _LONG}
+    if "properties" in event:
+        ordered["properties"] = _reordered(event["properties"])
+    if "azure" in event:
+        azure = event["azure"]
+        ordered["azure"] = {name: _with_properties(of) for name, of in azure.items()} if type(azure) is dict else azure
+    return ordered
+
+
+def _with_properties(dataset: Any) -> Any:
+    if type(dataset) is not dict or "properties" not in dataset:
+        return dataset
+    light = {name: value for name, value in dataset.items() if name != "properties"}
+    return {**light, "properties": _reordered(dataset["properties"])}
+
+
+def _reordered(properties: Any) -> Any:
+    if type(properties) is not dict:
+        return properties
+    late = {name: value for name, value in properties.items() if type(value) is list or name in _LONG}
+    return {**{name: value for name, value in properties.items() if name not in late}, **late}
 
 
 def epoch(event: Event) -> Optional[float]:

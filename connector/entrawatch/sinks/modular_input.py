@@ -14,7 +14,7 @@ from splunklib.modularinput import Event as XmlEvent
 
 from entrawatch.errors import RecordError, SinkUnavailableError
 from entrawatch.interfaces import Rejected, WriteResult
-from entrawatch.sinks.lines import encode, epoch, sourcetype_of
+from entrawatch.sinks.lines import encode, epoch, lists_last, sourcetype_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class ModularInputSink:
 
     def _made(self, event: Event) -> XmlEvent:
         at = epoch(event)
-        text = _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(event).decode())
+        text = _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(lists_last(event)).decode())
         return XmlEvent(
             data=text, time=None if at is None else f"{at:.3f}",
             sourcetype=sourcetype_of(event, self.shape), unbroken=True, done=True, **self._fixed,

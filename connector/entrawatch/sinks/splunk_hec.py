@@ -14,7 +14,7 @@ from entrawatch.errors import RecordError, SinkError
 from entrawatch.interfaces import Rejected, WriteResult
 from entrawatch.sinks.hec_client import HecClient
 from entrawatch.sinks.hec_delivery import Carried, Delivery, Item
-from entrawatch.sinks.lines import ENVELOPE_SOURCETYPE, encode, epoch, sourcetype_of
+from entrawatch.sinks.lines import ENVELOPE_SOURCETYPE, encode, epoch, lists_last, sourcetype_of
 from entrawatch.sinks.options import Option
 
 if TYPE_CHECKING:
@@ -132,4 +132,4 @@ class SplunkHecSink:
         at = epoch(event)
         # Without `time` Splunk takes the moment of arrival.
         middle = b',"event":' if at is None else b',"time":%.3f,"event":' % at
-        return b"%b%b%b}" % (head, middle, encode(event))
+        return b"%b%b%b}" % (head, middle, encode(lists_last(event)))
