@@ -25,7 +25,7 @@ _FACTORS = (
     "'properties.authenticationRequirement')"
 )
 #: characters of an event that automatic extraction reads, unless limits.conf says more
-_EXTRACTED = 10_240
+_EXTRACTED = 5_000
 _SECOND = {"unit": "s", "unitPosition": "after"}
 
 

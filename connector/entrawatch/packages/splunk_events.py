@@ -7,8 +7,9 @@ search runs (KV_MODE): an index-time extraction would store each field twice, an
 Nothing is said of azure:monitor:aad: Splunk's Add-on for Microsoft Cloud Services maps that sourcetype, and of two
 mappings of one field the one whose app comes first wins.
 
-Automatic extraction stops at limits.conf's [kv] maxchars (10,240 characters), and an app must not ship limits.conf
-(AppInspect, check_limits_conf): `limits_example` is what an administrator puts into local/.
+Automatic extraction stops at limits.conf's [spath] extraction_cutoff (5,000 bytes) and [kv] maxchars (10,240
+characters), and an app must not ship limits.conf (AppInspect, check_limits_conf): `limits_example` is what an
+administrator puts into local/. The connector writes what most searches ask for into an event's beginning.
 
 https://docs.splunk.com/Documentation/Splunk/latest/Admin/Propsconf, …/Eventtypesconf, …/Tagsconf, …/Collectionsconf,
 …/Transformsconf, …/Limitsconf
@@ -40,6 +41,7 @@ LEGACY_CLIENTS = (
 _CLIENT = "azure.signinlogs.properties.client_app_used"
 #: characters of an event and fields of a search, above what a sign-in with many policies has
 _LIMITS: dict[str, Value] = {"limit": 1000, "maxchars": 262144}
+_SPATH: dict[str, Value] = {"extraction_cutoff": 262144}
 
 
 def sourcetype(family: str) -> str:
@@ -135,8 +137,10 @@ def transforms(baselines: Mapping[str, Baseline]) -> list[Stanza]:
 def limits_example() -> bytes:
     """README/limits.conf.example."""
     comment = (
-        "Splunk takes fields out of the first 10,240 characters of an event only, and at most 100 of them. A sign-in",
-        "that many policies were weighed for is longer, and what stands behind is not found. Copy this to",
-        "local/limits.conf on the search heads and the indexers; on Splunk Cloud ask Support for it.",
+        "Splunk takes fields out of the first 5,000 bytes (JSON) or 10,240 characters of an event only, and at most",
+        "100 of them. A sign-in that many policies were weighed for, or an audit of a long policy, is longer, and",
+        "what stands behind is not found. Copy this to local/limits.conf on the search heads and the indexers; on",
+        "Splunk Cloud ask Support for it.",
     )
-    return conf([Stanza("kv", _LIMITS, comment)], head="An example: Splunk does not read this file here.")
+    stanzas = [Stanza("kv", _LIMITS, comment), Stanza("spath", _SPATH)]
+    return conf(stanzas, head="An example: Splunk does not read this file here.")
