@@ -1,9 +1,10 @@
 """KQL as Sentinel runs it: by a schedule with late records minded, minute by minute (NRT), or as a hunt over a range.
 
 **Scheduled.** Sentinel runs a rule every F at any offset, over the records whose TimeGenerated lies in the query period
-before the run's moment, and does so five minutes late. Whether `now()` then is that moment or the real one is told
-nowhere, so neither is relied on: a record counts as arrived when it is ingested, and not before five minutes after it
-was generated. By then each reading has it in sight, and runs that are F apart tile the arrivals.
+before the run's moment, and does so five minutes late. Whether `now()` then is that moment or the real one no document
+says (alerts have it, as `set query_now`, at the end of the period), so neither is relied on: a record counts as arrived
+when it is ingested, and not before five minutes after it was generated. By then each reading has it in sight, and runs
+that are F apart tile the arrivals.
 
 What a run tells is what it finds and the run before could not find, both from the records as they arrived:
 
