@@ -15,7 +15,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from entrawatch.dialects import spl_baseline
 from entrawatch.dialects.spl import SplDialect
+from entrawatch.dialects.spl_fields import Names
 from entrawatch.dialects.spl_search import Search, seconds
 from entrawatch.dialects.spl_text import Spl, any_of, variable, word
 from entrawatch.dialects.sql import evidence
@@ -23,7 +25,7 @@ from entrawatch.schema.fields import resolve
 
 if TYPE_CHECKING:
     from entrawatch.rules import ir
-    from entrawatch.rules.rule import Rule
+    from entrawatch.rules.rule import Baseline, Rule
 
 #: how late an event may reach the index and still be found, for rules that look at several events together: the
 #: collector reads each range of time again after two hours, for what Entra ID did not show before
@@ -47,6 +49,9 @@ class SplAlertDialect(SplDialect):
 
     def search(self, rule: Rule) -> Search:
         return AlertSearch(rule, self.profile)
+
+    def baseline_search(self, baseline: Baseline) -> str:
+        return spl_baseline.search_text(baseline, Names(baseline.source, self.profile), keep=True)
 
     def reached(self, made: Search, query: ir.WindowQuery, measure: tuple[str, Spl], by: list[str]) -> None:
         """One row for each group that meets the threshold in at least one window, whichever it is."""

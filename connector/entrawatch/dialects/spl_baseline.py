@@ -32,11 +32,14 @@ def lookup_name(baseline: Baseline) -> str:
     return f"entrawatch_{word(baseline.name)}"
 
 
-def search_text(baseline: Baseline, names: Names) -> str:
+def search_text(baseline: Baseline, names: Names, *, keep: bool = False) -> str:
     """The search that fills the lookup; its range is the lookback up to now.
 
     An address counts whatever its country, a country only with its address: `place` is both, and `stats` puts a row
     into each group that one of its values names.
+
+    :param keep: leave what was known when nothing is found, as where the data or its index failed for a week: else each
+        office would be a finding.
     """
     tests = Conditions(names, _no_parameter)
     said = search(baseline.where, names)
@@ -56,8 +59,7 @@ def search_text(baseline: Baseline, names: Names) -> str:
         'eval country=if(place="*", "", place), address=if(place="*", address, "")',
         "stats count BY address country",
         "fields address country",
-        # a run that finds nothing, for the data failed it, leaves what was known
-        f"outputlookup override_if_empty=false {lookup_name(baseline)}",
+        f"outputlookup {'override_if_empty=false ' if keep else ''}{lookup_name(baseline)}",
     ]
     computed = commands(names.computed)
     return "\n".join([head, *[f"| {line}" for line in (*computed, *lines)]]) + "\n"
