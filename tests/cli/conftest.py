@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ def start(*argv: object, **options: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "entrawatch.cli.main", *(str(word) for word in argv)]
     env = {**os.environ, **options.pop("env", {})}
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    _started.append(subprocess.Popen(command, text=True, env=env, **pipes))
+    # a suite that runs in a shell's background was told to ignore Ctrl-C, and its children inherit that
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    _started.append(subprocess.Popen(command, text=True, env=env, **heeds, **pipes))
     return _started[-1]
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from time import sleep
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -127,7 +128,8 @@ def test_everything_is_collected_and_then_only_what_is_new(splunk: Splunk) -> No
             "stanza": f"entrawatch://{NAME}", "index": "entra", "sourcetype": "entrawatch:audit", "unbroken": "1",
         }  # fmt: skip
         assert "zoë@contoso.example" in str(event["data"])
-        emulator.add(audits(3, first=30, minutes=0, ago=2))  # the loop reads to two minutes before the present
+        emulator.add(audits(3, first=30, minutes=0, ago=2))
+        sleep(2)  # the loop reads to two minutes before the present, in whole seconds
         second = splunk.collect()
         assert (second.code, second.err) == (0, "")
         assert ids(second.events()) == {f"audit-{number:05}": 1 for number in range(30, 33)}
