@@ -23,7 +23,8 @@ def files(source: Path) -> dict[str, Path]:
     """
     modules = closure(source)
     found = {str(path.relative_to(source)): path for path in modules.values()}
-    for folder in {path.parent for path in modules.values()}:
+    # what stands beside the package's own __init__ (the lock of the rules' versions) is of the rule line
+    for folder in {path.parent for path in modules.values()} - {source / PACKAGE}:
         data = (path for path in folder.iterdir() if path.suffix in _DATA)
         found.update({str(path.relative_to(source)): path for path in data})
     return found
