@@ -202,7 +202,7 @@ def test_a_baseline_without_its_source_judges_nothing(call: Callable[..., Done],
 
 def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]) -> None:
     told = json.loads(call("rules", "list", "--format", "json").out)
-    assert len(told) == 16
+    assert len(told) >= 16
     assert {"rule", "rule_id", "title", "level", "source", "techniques", "keys"} == set(told[0])
     lines = call("rules", "list").out.splitlines()
     assert [line.split()[0] for line in lines] == ["rule", *(rule["rule"] for rule in told)]
