@@ -218,7 +218,7 @@ def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]
 def test_rules_from_elsewhere_are_checked(call: Callable[..., Done], tmp_path: Path) -> None:
     rule = tmp_path / "lockouts.yml"
     rule.write_text(SIGMA, encoding="utf-8")
-    assert call("rules", "validate", rule).out == "1 rules, no fault\n"
+    assert call("rules", "validate", rule).out == "1 rule, no fault\n"
     rule.write_text(SIGMA.replace("ResultType", "Nosuch"), encoding="utf-8")
     done = call("rules", "validate", rule)
     assert (done.code, done.line.startswith(f"entrawatch: {rule}: detection: ")) == (2, True)

@@ -114,7 +114,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     valid, faults = validate(arguments.paths)
     if faults:
         raise ConfigError(faults)
-    print(f"{valid} rules, no fault")
+    print(f"{valid} rule{'' if valid == 1 else 's'}, no fault")
     return 0
 
 
