@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import pytest
+from tests.deploy.kibana import Kibana
 
 from entrawatch import redaction
 from entrawatch.cli.main import main
 from entrawatch.deploy import content as deploy_content
 from entrawatch.packages.content import released
-from entrawatch.packages.versions import LOCK, Lock, read_lock
+from entrawatch.packages.versions import LOCK, load_lock
 from entrawatch.rules.catalogue import load_catalogue
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Content:
     def release(self) -> None:
         """As `entrawatch build --release`."""
         path = self.folder / LOCK
-        lock = read_lock(path.read_text(encoding="utf-8")) if path.exists() else Lock()
+        lock = load_lock(path)
         path.write_bytes(released(load_catalogue(self.folder / "catalogue"), lock).dump())
 
 
@@ -121,3 +122,10 @@ def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         return Done(code, out, err)
 
     return run
+
+
+@pytest.fixture
+def kibana(tmp_path: Path) -> Iterator[Kibana]:
+    (tmp_path / "kibana").mkdir()
+    with Kibana(tmp_path / "kibana") as server:
+        yield server

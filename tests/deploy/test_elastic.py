@@ -16,19 +16,9 @@ from tests.deploy.stub import Fault, Reply
 from entrawatch.rules.shipped import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.deploy.conftest import Content, Done
 
 DECODED = "id-of-key:secret-of-the-key"
-
-
-@pytest.fixture
-def kibana(tmp_path: Path) -> Iterator[Kibana]:
-    (tmp_path / "kibana").mkdir()
-    with Kibana(tmp_path / "kibana") as server:
-        yield server
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ THEIRS = "logs-azure.auditlogs@custom"
 
 
 @pytest.fixture
-def kibana(tmp_path: Path) -> Iterator[Kibana]:
-    (tmp_path / "kibana").mkdir()
-    with Kibana(tmp_path / "kibana") as server:
-        yield server
-
-
-@pytest.fixture
 def search(tmp_path: Path) -> Iterator[Elasticsearch]:
     (tmp_path / "search").mkdir()
     with Elasticsearch(tmp_path / "search") as server:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("splunk-app")
 #: what Splunk has of the package; nothing of the rule line, the emulator or the command line
 ROOMS = {
     "__init__", "bodies", "clock", "config", "errors", "graph", "ingest", "interfaces", "jsontext", "normalize",
-    "redaction", "schema", "sinks", "splunk",
+    "redaction", "schema", "sinks", "splunk", "words",
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from .running import NAME, Splunk, events
 from .splunkd import KEY, Splunkd
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -44,6 +45,18 @@ def audits(count: int, first: int = 0, minutes: float = 180, ago: float = 10) ->
         }  # fmt: skip
         made.append(Emitted("directory_audits", record, moment))
     return made
+
+
+def read_until(process: subprocess.Popen[bytes], splunk: Splunk, count: int) -> bytes:
+    """What a run has written when it has sent so many events; it goes on."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(splunk.definition())
+    process.stdin.close()
+    out = b""
+    while out.count(b"</event>") < count:
+        out += process.stdout.read1(65536)
+    return out
 
 
 def ids(found: list[Any]) -> Counter[str]:
@@ -145,14 +158,9 @@ def test_a_kill_in_the_middle_loses_nothing_and_doubles_a_batch_at_most(splunk: 
     with Emulator(audits(2700), latency=0.4, throttle=False) as emulator:
         connect(splunk, emulator)
         with splunk.start() as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(splunk.definition())
-            process.stdin.close()
-            out = b""
-            while out.count(b"</event>") < 1500:
-                out += process.stdout.read1(65536)
+            out = read_until(process, splunk, 1500)
             process.kill()
+            assert process.stdout is not None
             out += process.stdout.read()
         before = ids(events(out))
         assert 1500 <= sum(before.values()) < 2700
@@ -168,14 +176,9 @@ def test_a_stop_ends_the_stream_whole_and_the_next_run_goes_on(splunk: Splunk) -
     with Emulator(audits(2700), latency=0.4, throttle=False) as emulator:
         connect(splunk, emulator)
         with splunk.start() as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(splunk.definition())
-            process.stdin.close()
-            out = b""
-            while out.count(b"</event>") < 1000:
-                out += process.stdout.read1(65536)
+            out = read_until(process, splunk, 1000)
             process.send_signal(signal.SIGTERM)
+            assert process.stdout is not None
             out += process.stdout.read()
         assert process.returncode == 0
         first = ids(events(out))

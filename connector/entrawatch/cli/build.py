@@ -33,14 +33,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Build, check or release."""
     from entrawatch.packages.content import OWNED, content, released
     from entrawatch.packages.tree import drift, write
-    from entrawatch.packages.versions import LOCK, Lock, read_lock
+    from entrawatch.packages.versions import LOCK, load_lock
     from entrawatch.rules.catalogue import load_catalogue
 
     folder, lock_file = arguments.content / "catalogue", arguments.content / LOCK
     if not folder.is_dir():
         raise ConfigError([f"--content: {arguments.content} has no catalogue; run it in a checkout"])
     catalogue = load_catalogue(folder)
-    lock = read_lock(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else Lock()
+    lock = load_lock(lock_file)
     tree = content(catalogue, lock)
     found = (drift if arguments.check else write)(arguments.content, tree, OWNED)
     for line in found.lines():

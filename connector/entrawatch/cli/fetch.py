@@ -128,8 +128,8 @@ def stream_names(text: Optional[str]) -> tuple[str, ...]:
 
     :raises ConfigError: one is unknown.
     """
-    from entrawatch.config.words import near
     from entrawatch.schema.streams import STREAMS
+    from entrawatch.words import near
 
     names = tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
     unknown = [name for name in names if name not in STREAMS]

@@ -19,7 +19,7 @@ from entrawatch.config.model import (
 )
 from entrawatch.config.nodes import Faults, Item, mapping, parse, sequence
 from entrawatch.config.sections import FAULTY, Reader, Values, spelled
-from entrawatch.config.words import near
+from entrawatch.words import near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Optional
 from entrawatch.config import secrets
 from entrawatch.config.nodes import Faults, Item, mapping, sequence
 from entrawatch.config.values import READERS, Wrong, duration, moment
-from entrawatch.config.words import near
 from entrawatch.schema.streams import STREAMS
+from entrawatch.words import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

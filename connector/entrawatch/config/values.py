@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable
 from urllib.parse import urlsplit
 
-from entrawatch.config.words import near
+from entrawatch.words import near
 
 if TYPE_CHECKING:
     from entrawatch.config.keys import Key

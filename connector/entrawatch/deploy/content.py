@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Optional
 
-from entrawatch.config.words import near
 from entrawatch.deploy.target import Content
 from entrawatch.errors import ConfigError
 from entrawatch.packages.content import TARGETS, prepared
-from entrawatch.packages.versions import LOCK, Lock, read_lock
+from entrawatch.packages.versions import LOCK, load_lock
 from entrawatch.rules.catalogue import load_catalogue
-from entrawatch.rules.shipped import ROOT, shipped
+from entrawatch.rules.shipped import ROOT, check_known, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from entrawatch.deploy.plan import Wanted
     from entrawatch.packages.content import Release
+    from entrawatch.packages.versions import Lock
     from entrawatch.rules.catalogue import Catalogue
 
 
@@ -63,22 +63,16 @@ def package(product: str, folder: Optional[Path] = None, slugs: Sequence[str] = 
     :raises ConfigError: faults of the catalogue or the lock; an unknown slug.
     """
     catalogue, lock = _shipped() if folder is None else _of(folder)
-    unknown = [slug for slug in slugs if slug not in catalogue.rules]
-    if unknown:
-        raise ConfigError([f"--rules: there is no rule {one!r}; {near(one, catalogue.rules)}" for one in unknown])
+    check_known(slugs, catalogue)
     release = prepared(catalogue, lock, product)
     return Package(release, lock, import_module(TARGETS[product]).tree(release), frozenset(slugs))
 
 
 def _shipped() -> tuple[Catalogue, Lock]:
-    return shipped(), _lock(ROOT.resolve().parent / LOCK)
+    return shipped(), load_lock(ROOT.resolve().parent / LOCK)
 
 
 def _of(folder: Path) -> tuple[Catalogue, Lock]:
     if not (folder / "catalogue").is_dir():
         raise ConfigError([f"--content: {folder} has no catalogue in it; name a checkout's content folder"])
-    return load_catalogue(folder / "catalogue"), _lock(folder / LOCK)
-
-
-def _lock(path: Path) -> Lock:
-    return read_lock(path.read_text(encoding="utf-8")) if path.is_file() else Lock()
+    return load_catalogue(folder / "catalogue"), load_lock(folder / LOCK)

@@ -10,15 +10,13 @@ several days).
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entrawatch.packages import elastic_assets, elastic_toml
 from entrawatch.packages.elastic_rule import api_rule
+from entrawatch.packages.tree import json_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from entrawatch.packages.content import Release
     from entrawatch.packages.tree import Tree
     from entrawatch.rules.catalogue import Catalogue
@@ -29,7 +27,7 @@ RULES = "rules/entrawatch-rules.ndjson"
 
 def forms(catalogue: Catalogue) -> dict[str, bytes]:
     """Slug → everything Kibana is given of the rule, its version and identifier left out."""
-    return {slug: _line(api_rule(rule, catalogue.baselines)) for slug, rule in catalogue.rules.items()}
+    return {slug: json_line(api_rule(rule, catalogue.baselines)) for slug, rule in catalogue.rules.items()}
 
 
 def tree(release: Release) -> Tree:
@@ -41,10 +39,6 @@ def tree(release: Release) -> Tree:
             "version": release.versions[slug].number,
             **api_rule(rule, release.catalogue.baselines),
         }
-        lines.append(_line(made))
+        lines.append(json_line(made))
         files[f"detection-rules/{elastic_toml.path(rule)}"] = elastic_toml.document(rule, made)
     return {RULES: b"".join(lines), **files, **elastic_assets.tree(release.catalogue)}
-
-
-def _line(rule: Mapping[str, Any]) -> bytes:
-    return (json.dumps(rule, ensure_ascii=True, sort_keys=True) + "\n").encode()

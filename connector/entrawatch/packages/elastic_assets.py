@@ -14,13 +14,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from urllib.parse import quote
 
 from entrawatch.dialects.esql_baseline import indices, transforms
 from entrawatch.packages.elastic_assets_dashboard import NAME, ndjson
 from entrawatch.packages.elastic_assets_integration import PIPELINE, component_templates, pipelines
+from entrawatch.packages.tree import json_file
 from entrawatch.schema.index_templates import COMPONENT, NAMESPACE, PATHS, objects
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def tree(catalogue: Catalogue) -> Tree:
     """Path below content/elastic/ → bytes."""
     made = list(requests(catalogue))
     files = {f"{FOLDER}/{one.file}": one.body for one in made if one.body is not None}
-    return {MANIFEST: _json({"requests": [one.entry() for one in made]}), **files}
+    return {MANIFEST: json_file({"requests": [one.entry() for one in made]}, sort_keys=True), **files}
 
 
 def requests(catalogue: Catalogue) -> Iterator[Request]:
@@ -91,12 +91,9 @@ def _baselines(catalogue: Catalogue) -> Iterator[Request]:
 
 def _put(part: str, kind: str, name: str, path: str, body: Mapping[str, Any], there: str = "replace") -> Request:
     folder = kind.lower().replace(" ", "_")
-    return Request(part, "elasticsearch", kind, name, "PUT", path, there, _json(body), f"{folder}/{name}.json")
+    content = json_file(body, sort_keys=True)
+    return Request(part, "elasticsearch", kind, name, "PUT", path, there, content, f"{folder}/{name}.json")
 
 
 def _quoted(name: str) -> str:
     return quote(name, safe="")
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=True, sort_keys=True) + "\n").encode()

@@ -22,6 +22,7 @@ from entrawatch.packages.elastic_assets_lens import (
     top,
 )
 from entrawatch.packages.elastic_rule import OWNER
+from entrawatch.packages.tree import json_line
 from entrawatch.schema.index_templates import datasets
 
 if TYPE_CHECKING:
@@ -147,8 +148,7 @@ investigate them under Security, Alerts."""
 
 def ndjson() -> bytes:
     """The file: a saved object a line, what is referred to before what refers to it."""
-    lines = [json.dumps(one, ensure_ascii=True, sort_keys=True) for one in _objects()]
-    return ("\n".join(lines) + "\n").encode()
+    return b"".join(map(json_line, _objects()))
 
 
 def _objects() -> Iterator[Json]:

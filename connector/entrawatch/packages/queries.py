@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from entrawatch.dialects import DIALECTS, dialect
+from entrawatch.dialects import dialect
 from entrawatch.dialects.base import Refusal
 from entrawatch.dialects.spl import SplDialect
 
@@ -52,8 +52,3 @@ def _splunk(catalogue: Catalogue) -> Tree:
         for profile in SplDialect.profiles
         for name, baseline in catalogue.baselines.items()
     }
-
-
-def uncovered() -> set[str]:
-    """Dialects that have no folder here: there must be none."""
-    return set(DIALECTS) - {name for name, _ in FOLDERS}

@@ -7,12 +7,13 @@ https://learn.microsoft.com/azure/azure-resource-manager/templates/template-expr
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from entrawatch.packages.tree import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,7 +85,7 @@ def template(resources: Iterable[Mapping[str, Any]]) -> bytes:
         "parameters": {"workspace": {"type": "String"}},
         "resources": list(resources),
     }
-    return (json.dumps(whole, indent=2, ensure_ascii=True) + "\n").encode("ascii")
+    return json_file(whole)
 
 
 def literal(value: Any) -> Any:

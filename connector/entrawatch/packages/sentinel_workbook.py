@@ -9,12 +9,12 @@ https://learn.microsoft.com/azure/sentinel/security-alert-schema
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.dialects.kql_schedule import ALLOWANCE
 from entrawatch.dialects.kql_tables import TABLES
 from entrawatch.dialects.kql_text import Merged, Pipe, quoted, span, step, where
+from entrawatch.packages.tree import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def workbook(release: Release) -> bytes:
         "fromTemplateId": "sentinel-Entrawatch",
         "$schema": _SCHEMA,
     }
-    return (json.dumps(content, indent=2, ensure_ascii=True) + "\n").encode("ascii")
+    return json_file(content)
 
 
 # --- what it asks ---

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,16 @@ class Drift:
         """A line a difference."""
         told = {"missing": self.missing, "changed": self.changed, "not generated": self.foreign}
         return [f"{path}: {what}" for what, paths in told.items() for path in paths]
+
+
+def json_file(value: Any, *, sort_keys: bool = False) -> bytes:
+    """A value as a file of JSON that people read, in ASCII."""
+    return (json.dumps(value, indent=2, ensure_ascii=True, sort_keys=sort_keys) + "\n").encode()
+
+
+def json_line(value: Any) -> bytes:
+    """A value as one line of an NDJSON file, in ASCII, its keys sorted."""
+    return (json.dumps(value, ensure_ascii=True, sort_keys=True) + "\n").encode()
 
 
 def drift(root: Path, tree: Mapping[str, bytes], owned: Sequence[str]) -> Drift:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.errors import ConfigError
+from entrawatch.packages.tree import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from entrawatch.rules.catalogue import Catalogue
     from entrawatch.rules.rule import Rule
@@ -72,7 +74,15 @@ class Lock:
 
     def dump(self) -> bytes:
         """The file's bytes."""
-        return (json.dumps({"rules": self.entries}, indent=2, sort_keys=True) + "\n").encode()
+        return json_file({"rules": self.entries}, sort_keys=True)
+
+
+def load_lock(path: Path) -> Lock:
+    """The lock of a file; an empty one where there is none, for nothing was released then.
+
+    :raises ConfigError: the file is no lock.
+    """
+    return read_lock(path.read_text(encoding="utf-8")) if path.exists() else Lock()
 
 
 def read_lock(text: str) -> Lock:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from entrawatch.errors import ConfigError
 from entrawatch.rules.catalogue import Catalogue, load_catalogue
+from entrawatch.words import near
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-from entrawatch.errors import ConfigError
 
 #: a link to content/catalogue in a checkout, a copy of it in an installed package
 ROOT = Path(__file__).parent.parent / "catalogue"
@@ -34,14 +33,21 @@ def chosen(slugs: Sequence[str], where: str = "--rules") -> Catalogue:
     :raises ConfigError: a name is none of the catalogue's.
     """
     whole = shipped()
-    unknown = [slug for slug in slugs if slug not in whole.rules]
-    if unknown:
-        raise ConfigError([f"{where}: there is no rule {slug!r}; {_near(slug, list(whole.rules))}" for slug in unknown])
+    check_known(slugs, whole, where)
     return Catalogue({slug: whole.rules[slug] for slug in slugs or whole.rules}, whole.baselines)
 
 
-def _near(word: str, known: list[str]) -> str:
+def check_known(slugs: Sequence[str], catalogue: Catalogue, where: str = "--rules") -> None:
+    """Nothing where all of them are rules of the catalogue.
+
+    :raises ConfigError: with every one that is not.
+    """
+    unknown = [slug for slug in slugs if slug not in catalogue.rules]
+    if unknown:
+        raise ConfigError([f"{where}: there is no rule {slug!r}; {_near(slug, catalogue)}" for slug in unknown])
+
+
+def _near(word: str, catalogue: Catalogue) -> str:
     if "," in word:
         return f"put blanks between names: {' '.join(word.replace(',', ' ').split())}"
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+    return near(word, catalogue.rules)

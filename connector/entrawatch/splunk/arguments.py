@@ -16,9 +16,9 @@ from urllib.parse import quote
 from entrawatch.config.keys import GRAPH
 from entrawatch.config.model import AuthConfig, CollectConfig, GraphConfig, Secret, TenantConfig
 from entrawatch.config.values import GUID, READERS, Wrong
-from entrawatch.config.words import near
 from entrawatch.errors import ConfigError
 from entrawatch.schema.streams import STREAMS
+from entrawatch.words import near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
