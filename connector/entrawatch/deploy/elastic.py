@@ -16,7 +16,7 @@ from entrawatch import jsontext
 from entrawatch.deploy import elastic_rule
 from entrawatch.deploy.plan import CREATE, DELETE, UPDATE
 from entrawatch.deploy.rest import line, rows
-from entrawatch.deploy.target import Outcome
+from entrawatch.deploy.target import MEANWHILE, Outcome
 from entrawatch.errors import TargetError
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ ADVICE = {
     403: "give the key the Kibana privilege Security: All in this space (docs/deploy.md)",
     404: "check the address and the space: Kibana's, not Elasticsearch's",
 }
-_MEANWHILE = "somebody changed it meanwhile; look at a new plan"
 
 
 def headers(api_key: str) -> dict[str, str]:
@@ -107,7 +106,7 @@ class KibanaRules:
         return list(found.values())
 
     def _create(self, steps: Sequence[Step]) -> Iterator[Outcome]:
-        lines = {step: elastic_rule.created(_wanted(step), enabled=self._enable) for step in steps}
+        lines = {step: elastic_rule.created(step.wanted, enabled=self._enable) for step in steps}
         yield from self._import(lines, overwrite=False)
 
     def _update(self, steps: Sequence[Step]) -> Iterator[Outcome]:
@@ -115,11 +114,10 @@ class KibanaRules:
         lines = {}
         for step in steps:
             key = step.difference.key
-            planned = step.difference.standing
-            if key not in now or planned is None or elastic_rule.standing(now[key]).fields != planned.fields:
-                yield Outcome(step, _MEANWHILE)
+            if step.overtaken(elastic_rule.standing(now[key]) if key in now else None):
+                yield Outcome(step, MEANWHILE)
             else:
-                lines[step] = elastic_rule.updated(_wanted(step), now[key])
+                lines[step] = elastic_rule.updated(step.wanted, now[key])
         yield from self._import(lines, overwrite=True)
 
     def _import(self, lines: Mapping[Step, Mapping[str, Any]], *, overwrite: bool) -> Iterator[Outcome]:
@@ -158,10 +156,6 @@ class KibanaRules:
         left = {str(rule.get("rule_id")) for rule in self._find()}
         for step in steps:
             yield Outcome(step, "Kibana has not deleted it" if step.difference.key in left else "")
-
-
-def _wanted(step: Step) -> Any:
-    return step.difference.wanted
 
 
 def _faults(answer: Any) -> dict[str, str]:

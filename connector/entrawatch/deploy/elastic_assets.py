@@ -18,7 +18,7 @@ from entrawatch import jsontext
 from entrawatch.deploy.mark import PATTERN, mark
 from entrawatch.deploy.plan import CREATE, UPDATE, Standing, Wanted, tidy
 from entrawatch.deploy.rest import line, rows
-from entrawatch.deploy.target import one_by_one
+from entrawatch.deploy.target import MEANWHILE, one_by_one
 from entrawatch.errors import TargetError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Assets:
         return Standing(one.key, one.name, one.kind, fields, found, body=body)
 
     def _create(self, step: Step) -> str:
-        return self._put(_wanted(step))
+        return self._put(step.wanted)
 
     def _put(self, one: Wanted) -> str:
         body = dict(one.body)
@@ -124,21 +124,14 @@ class Assets:
         return ""
 
     def _update(self, step: Step) -> str:
-        one, planned = _wanted(step), step.difference.standing
-        now = self._read(one)
-        if planned is None or now is None or now.fields != planned.fields:
-            raise TargetError("somebody changed it meanwhile; look at a new plan")
+        one = step.wanted
+        if step.overtaken(self._read(one)):
+            raise TargetError(MEANWHILE)
         if one.kind == TRANSFORM:
             # its pivot cannot be changed; what it has written stays
             self._rest.ask("POST", f"{one.key}/_stop", params={"force": "true", "wait_for_completion": "true"})
             self._rest.ask("DELETE", one.key, params={"force": "true"})
         return self._put(one)
-
-
-def _wanted(step: Step) -> Wanted:
-    if step.difference.wanted is None:
-        raise ValueError("nothing is wanted there")
-    return step.difference.wanted
 
 
 def wanted_dashboard(name: str, content: bytes) -> Wanted:

@@ -119,6 +119,21 @@ class Step:
     action: str
     difference: Difference
 
+    @property
+    def wanted(self) -> Wanted:
+        """What is put there, by a creation or an update.
+
+        :raises ValueError: nothing is wanted there.
+        """
+        if self.difference.wanted is None:
+            raise ValueError("nothing is wanted there")
+        return self.difference.wanted
+
+    def overtaken(self, now: Optional[Standing]) -> bool:
+        """Whether the object is no longer as the plan showed it."""
+        planned = self.difference.standing
+        return planned is None or now is None or now.fields != planned.fields
+
 
 @dataclass(frozen=True)
 class Plan:

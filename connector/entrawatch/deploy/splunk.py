@@ -7,7 +7,7 @@ apps/local.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import quote
 
 from entrawatch import __version__
@@ -16,7 +16,7 @@ from entrawatch.deploy.mark import mark
 from entrawatch.deploy.plan import CREATE, DELETE, UPDATE, Standing, Wanted
 from entrawatch.deploy.rest import line, rows
 from entrawatch.deploy.splunk_search import APP
-from entrawatch.deploy.target import one_by_one
+from entrawatch.deploy.target import MEANWHILE, one_by_one
 from entrawatch.errors import TargetError
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ ADVICE = {
     404: "is the address the management port's, 8089 as a rule?",
     409: "somebody made it meanwhile; look at a new plan",
 }
-_MEANWHILE = "somebody changed it meanwhile; look at a new plan"
 
 
 def app_version(rest: Rest) -> str:
@@ -110,16 +109,16 @@ class SavedSearches:
         return one_by_one(steps, {CREATE: self._create, UPDATE: self._update, DELETE: self._delete})
 
     def _create(self, step: Step) -> str:
-        one = _wanted(step)
+        one = step.wanted
         said = {"name": one.key, "disabled": "0" if self._enable else "1", **splunk_search.arguments(one)}
         _post(self._rest, _SEARCHES, said)
         return ""
 
     def _update(self, step: Step) -> str:
-        one, planned = _wanted(step), step.difference.standing
+        one = step.wanted
         now = self._now(one)
-        if planned is None or now is None or now.fields != planned.fields:
-            raise TargetError(_MEANWHILE)
+        if now is None or step.overtaken(now):
+            raise TargetError(MEANWHILE)
         # only what differs: each key that is posted stands in local/ from then on, in front of the app's own
         said = splunk_search.arguments(one, dropped=set(now.fields) - set(one.fields))
         changed = {key: value for key, value in said.items() if now.fields.get(key, "") != value}
@@ -127,7 +126,7 @@ class SavedSearches:
         _post(self._rest, _one(_SEARCHES, one.key), {"search": one.fields["search"], **changed})
         return ""
 
-    def _now(self, one: Wanted) -> Any:
+    def _now(self, one: Wanted) -> Optional[Standing]:
         answer = self._rest.get(_one(_SEARCHES, one.key), params={"output_mode": "json"}, accept={404})
         found = list(filter(_ours, rows(answer.value, "entry")))
         return splunk_search.standing(found[0], one) if found else None
@@ -154,7 +153,7 @@ class Macros:
         return one_by_one(steps, {CREATE: self._create})
 
     def _create(self, step: Step) -> str:
-        one = _wanted(step)
+        one = step.wanted
         _post(self._rest, _MACROS, {"name": one.key, **one.body})
         return ""
 
@@ -165,12 +164,6 @@ _KEPT = "macros are the administrator's"
 def wanted_macro(name: str, settings: Mapping[str, Any], slug: str) -> Wanted:
     """A macro of the package."""
     return Wanted(name, name, MACRO, slug, {}, {key: splunk_search.text(value) for key, value in settings.items()})
-
-
-def _wanted(step: Step) -> Wanted:
-    if step.difference.wanted is None:
-        raise ValueError("nothing is wanted there")
-    return step.difference.wanted
 
 
 def _one(path: str, name: str) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from entrawatch.deploy.plan import Plan, Standing, Step, Wanted
 
+#: what is said of an object that is no longer as the plan showed it
+MEANWHILE = "somebody changed it meanwhile; look at a new plan"
 #: action → what is said of it once it is done
 DONE = {CREATE: "created", UPDATE: "updated", DELETE: "deleted"}
 
