@@ -8,61 +8,19 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.commands import Done, call, forget_secrets  # noqa: F401 - two fixtures, and what a command gives
 
-from entrawatch import redaction
 from entrawatch.cli.emulate import config_of
-from entrawatch.cli.main import main
 from entrawatch.emulator.server import Emulator
 from entrawatch.emulator.tenant import TenantOptions, generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The one line on standard error."""
-        lines = self.err.splitlines()
-        assert len(lines) == 1, self.err
-        return lines[0]
-
-
-@pytest.fixture(autouse=True)
-def _quiet_logs() -> Iterator[None]:
-    """What one test hides and where it logs is no concern of the next."""
-    import logging
-
-    known, handlers, level = set(redaction._known), list(logging.root.handlers), logging.root.level
-    yield
-    redaction._known.clear()
-    redaction._known.update(known)
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-
-
-@pytest.fixture
-def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Done]:
-    def run(*argv: object) -> Done:
-        code = main([str(word) for word in argv])
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return Done(code, out.decode(), err.decode())
-
-    return run
 
 
 _started: list[subprocess.Popen[str]] = []

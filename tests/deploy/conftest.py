@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
+from tests.commands import Done, call, forget_secrets  # noqa: F401 - two fixtures, and what a command gives
 from tests.deploy.kibana import Kibana
 
-from entrawatch import redaction
-from entrawatch.cli.main import main
 from entrawatch.deploy import content as deploy_content
 from entrawatch.packages.content import released
 from entrawatch.packages.versions import LOCK, load_lock
@@ -66,32 +63,6 @@ class Content:
         path.write_bytes(released(load_catalogue(self.folder / "catalogue"), lock).dump())
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def counts(self) -> str:
-        """The plan's line of counts."""
-        return next(line for line in self.out.splitlines() if " unchanged" in line)
-
-    def told(self, sign: str) -> list[str]:
-        """The lines of the objects with a sign."""
-        return [line for line in self.out.splitlines() if line.startswith(f"  {sign} ")]
-
-
-@pytest.fixture(autouse=True)
-def _forget_secrets() -> Iterator[None]:
-    known = set(redaction._known)
-    yield
-    redaction._known.clear()
-    redaction._known.update(known)
-
-
 @pytest.fixture(autouse=True)
 def _remember_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same catalogue makes the same package (tests/packages), and most tests here deploy the same one."""
@@ -111,17 +82,6 @@ def _remember_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def content(tmp_path: Path) -> Content:
     return Content(tmp_path / "content")
-
-
-@pytest.fixture
-def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    def run(*argv: object) -> Done:
-        code = main([str(word) for word in argv])
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        return Done(code, out, err)
-
-    return run
 
 
 @pytest.fixture

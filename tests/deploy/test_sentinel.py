@@ -306,7 +306,7 @@ FAULTY = [
     (("--workspace", ""), "--workspace: not given"),
     (("--management-url", "http://management.azure.com"), "plain http"),
     (("--auth", "client_secret"), "AZURE_CLIENT_ID"),
-    (("--auth", "certificate", "--tenant-id", "t", "--client-id", "c"), "needs --certificate"),
+    (("--auth", "certificate", "--tenant-id", "t", "--client-id", "c"), "--certificate: not given"),
     (("--secret-file", "/nowhere"), "cannot be read"),
 ]
 

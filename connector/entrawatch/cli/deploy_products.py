@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from entrawatch.config.model import Secret, TenantConfig
+    from entrawatch.config.model import AuthConfig, Secret, TenantConfig
     from entrawatch.deploy.content import Package
     from entrawatch.deploy.rest import Rest
     from entrawatch.deploy.run import Part
+
+    _Headers = Callable[[], Mapping[str, str]]
 
 
 class Product(NamedTuple):
@@ -27,13 +29,10 @@ class Product(NamedTuple):
     parts: Callable[[argparse.Namespace, Mapping[str, str]], tuple[str, list[Part]]]
 
 
-def _rest(
-    arguments: argparse.Namespace, url: str, headers: Callable[[], Mapping[str, str]], advice: Mapping[int, str]
-) -> Rest:
-    from entrawatch.deploy import settings
+def _rest(arguments: argparse.Namespace, url: str, headers: _Headers, advice: Mapping[int, str]) -> Rest:
     from entrawatch.deploy.rest import Connection, Rest
 
-    return Rest(Connection(url, headers, advice, settings.bundle(arguments.ca_bundle), arguments.timeout))
+    return Rest(Connection(url, headers, advice, arguments.ca_bundle, arguments.timeout))
 
 
 # --- Splunk ---
@@ -58,8 +57,11 @@ def _splunk(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple[
     from entrawatch.deploy.content import package
     from entrawatch.deploy.run import Part
 
-    url = settings.address("--url", arguments.url, "SPLUNK_URL", environ)
-    token = settings.secret("--token-file", arguments.token_file, arguments.token_env, environ)
+    url, token, _ = settings.together(
+        lambda: settings.address("--url", arguments.url, "SPLUNK_URL", environ),
+        lambda: settings.secret("--token-file", arguments.token_file, arguments.token_env, environ),
+        lambda: settings.bundle(arguments.ca_bundle),
+    )
     rest = _rest(arguments, url, lambda: {"Authorization": f"Bearer {token.reveal()}"}, splunk.ADVICE)
     made = package("splunk", arguments.content, arguments.rules)
     searches = splunk_parts.searches(made, arguments.profile)
@@ -99,28 +101,41 @@ def _elastic(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple
     from entrawatch.deploy.run import Part
     from entrawatch.redaction import hide
 
-    url = settings.address("--kibana-url", arguments.kibana_url, "KIBANA_URL", environ)
-    key = settings.secret("--api-key-file", arguments.api_key_file, arguments.api_key_env, environ)
+    url, key, search, _ = settings.together(
+        lambda: settings.address("--kibana-url", arguments.kibana_url, "KIBANA_URL", environ),
+        lambda: settings.secret("--api-key-file", arguments.api_key_file, arguments.api_key_env, environ),
+        lambda: _elasticsearch_url(arguments, environ),
+        lambda: settings.bundle(arguments.ca_bundle),
+    )
     hide(elastic.spellings(key.reveal()))
     rest = _rest(arguments, url, lambda: elastic.headers(key.reveal()), elastic.ADVICE)
     made = package("elastic", arguments.content, arguments.rules)
     rules = elastic.KibanaRules(rest, arguments.space, enable=arguments.enable)
-    parts = _assets(arguments, environ, made, rest, key)
+    parts = _assets(arguments, search, made, rest, key)
     where = f"Kibana {url}, space {arguments.space or 'default'}"
     return where, [*parts, Part(rules, elastic_parts.rules(made))]
 
 
-def _assets(
-    arguments: argparse.Namespace, environ: Mapping[str, str], made: Package, kibana: Rest, key: Secret
-) -> list[Part]:
-    """What the rules lean on comes before them."""
-    from entrawatch.deploy import elastic, elastic_assets, elastic_parts, settings
+def _elasticsearch_url(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Elasticsearch's address, "" where nothing chosen goes there."""
+    from entrawatch.deploy import elastic_parts, settings
+
+    if not set(arguments.assets) - {elastic_parts.DASHBOARD}:
+        return ""
+    return settings.address("--elasticsearch-url", arguments.elasticsearch_url, "ELASTICSEARCH_URL", environ)
+
+
+def _assets(arguments: argparse.Namespace, url: str, made: Package, kibana: Rest, key: Secret) -> list[Part]:
+    """What the rules lean on comes before them.
+
+    :param url: Elasticsearch's address, "" where nothing chosen goes there.
+    """
+    from entrawatch.deploy import elastic, elastic_assets, elastic_parts
     from entrawatch.deploy.run import Part
     from entrawatch.deploy.target import Content
 
     parts, chosen = [], tuple(arguments.assets)
-    if set(chosen) - {elastic_parts.DASHBOARD}:
-        url = settings.address("--elasticsearch-url", arguments.elasticsearch_url, "ELASTICSEARCH_URL", environ)
+    if url:
         said = {"Authorization": elastic.headers(key.reveal())["Authorization"]}
         rest = _rest(arguments, url, lambda: said, elastic_assets.ADVICE)
         content = elastic_parts.assets(made, chosen)
@@ -137,8 +152,9 @@ def _assets(
 def _add_sentinel(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("Sentinel")
     group.add_argument("--subscription", default="", metavar="GUID", help="its id (default: $AZURE_SUBSCRIPTION_ID)")
-    group.add_argument("--resource-group", required=True, metavar="NAME", help="the workspace's resource group")
-    group.add_argument("--workspace", required=True, metavar="NAME", help="the Log Analytics workspace")
+    # missing ones are told together with all else that is missing, which argparse's `required` would not do
+    group.add_argument("--resource-group", default="", metavar="NAME", help="the workspace's resource group; needed")
+    group.add_argument("--workspace", default="", metavar="NAME", help="the Log Analytics workspace; needed")
     group.add_argument("--no-hunting", action="store_true", help="leave the hunting queries out")
     identity = parser.add_argument_group("who signs in")
     identity.add_argument(
@@ -168,13 +184,15 @@ def _sentinel(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tupl
     from entrawatch.deploy.content import package
     from entrawatch.deploy.run import Part
 
-    workspace = azure.Workspace(
-        arguments.subscription or environ.get("AZURE_SUBSCRIPTION_ID", ""),
-        arguments.resource_group, arguments.workspace,
-    )  # fmt: skip
+    subscription = arguments.subscription or environ.get(azure.SUBSCRIPTION, "")
     given = arguments.management_url or azure.HOSTS[arguments.cloud]
-    url = settings.address("--management-url", given, "", environ)
-    rest = _rest(arguments, url, _headers(arguments, environ, url), azure.ADVICE)
+    workspace, url, signed_in, _ = settings.together(
+        lambda: azure.Workspace(subscription, arguments.resource_group, arguments.workspace),
+        lambda: settings.address("--management-url", given, "", environ),
+        lambda: _sign_in(arguments, environ),
+        lambda: settings.bundle(arguments.ca_bundle),
+    )
+    rest = _rest(arguments, url, signed_in(url), azure.ADVICE)
     made = package("sentinel", arguments.content, arguments.rules)
     parts = [Part(sentinel.AlertRules(rest, workspace, enable=arguments.enable), sentinel_parts.rules(made))]
     if not arguments.no_hunting:
@@ -182,41 +200,57 @@ def _sentinel(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tupl
     return f"Sentinel workspace {workspace.name} in {workspace.resource_group}", parts
 
 
-def _headers(arguments: argparse.Namespace, environ: Mapping[str, str], url: str) -> Callable[[], Mapping[str, str]]:
+def _sign_in(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[str], _Headers]:
+    """Resource Manager's address → what gives each request its headers.
+
+    :raises ConfigError: all that the chosen way of signing in misses.
+    """
     from entrawatch.deploy import azure, settings
 
     if arguments.auth == "token":
         token = settings.secret("--secret-file", arguments.secret_file, "AZURE_ACCESS_TOKEN", environ)
-        return azure.GivenToken(token).headers
-    return azure.OwnToken(_tenant(arguments, environ, url)).headers
+        return lambda url: azure.GivenToken(token).headers
+    tenant, client, auth = settings.together(
+        lambda: _given(arguments.tenant_id, "--tenant-id", "AZURE_TENANT_ID", arguments.auth, environ),
+        lambda: _given(arguments.client_id, "--client-id", "AZURE_CLIENT_ID", arguments.auth, environ),
+        lambda: _credential(arguments, environ),
+    )
+    return lambda url: azure.OwnToken(_tenant(arguments, tenant, client, auth, url)).headers
 
 
-def _tenant(arguments: argparse.Namespace, environ: Mapping[str, str], url: str) -> TenantConfig:
-    """The application or identity as the connector's sign-in knows one; its Graph is Resource Manager."""
-    from entrawatch.config.model import AuthConfig, GraphConfig, Secret, TenantConfig
+def _given(text: str, option: str, variable: str, method: str, environ: Mapping[str, str]) -> str:
+    """:raises ConfigError: it is missing, and the way of signing in needs it."""
+    from entrawatch.errors import ConfigError
+
+    found = text or environ.get(variable, "")
+    if not found and method != "managed_identity":
+        raise ConfigError([f"{option}: not given; --auth {method} needs it: write {option} ID, or set {variable}"])
+    return found
+
+
+def _credential(arguments: argparse.Namespace, environ: Mapping[str, str]) -> AuthConfig:
+    """:raises ConfigError: the secret or the certificate is missing."""
+    from entrawatch.config.model import AuthConfig, Secret
     from entrawatch.deploy import settings
     from entrawatch.errors import ConfigError
 
-    method = arguments.auth
-    tenant = arguments.tenant_id or environ.get("AZURE_TENANT_ID", "")
-    client = arguments.client_id or environ.get("AZURE_CLIENT_ID", "")
-    if method != "managed_identity" and not (tenant and client):
-        raise ConfigError(
-            [f"--auth {method}: needs --tenant-id and --client-id, or AZURE_TENANT_ID and AZURE_CLIENT_ID"]
-        )
+    method, secret = arguments.auth, None
     if method == "certificate" and arguments.certificate is None:
-        raise ConfigError(["--auth certificate: needs --certificate, a PEM file with certificate and key"])
-    secret = None
+        raise ConfigError([f"--certificate: not given; --auth {method} needs it, a PEM file with certificate and key"])
     if method == "client_secret":
         secret = settings.secret("--secret-file", arguments.secret_file, "AZURE_CLIENT_SECRET", environ)
     password = environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD")
-    auth = AuthConfig(
-        method, secret, arguments.certificate, Secret(password) if password else None,
-        identity_client_id=client if method == "managed_identity" else "",
-    )  # fmt: skip
-    graph = GraphConfig(
-        arguments.cloud, url, arguments.login_url, settings.bundle(arguments.ca_bundle), timeout=arguments.timeout
-    )
+    return AuthConfig(method, secret, arguments.certificate, Secret(password) if password else None)
+
+
+def _tenant(arguments: argparse.Namespace, tenant: str, client: str, auth: AuthConfig, url: str) -> TenantConfig:
+    """The application or identity as the connector's sign-in knows one; its Graph is Resource Manager."""
+    from dataclasses import replace
+
+    from entrawatch.config.model import GraphConfig, TenantConfig
+
+    auth = replace(auth, identity_client_id=client if auth.method == "managed_identity" else "")
+    graph = GraphConfig(arguments.cloud, url, arguments.login_url, arguments.ca_bundle, timeout=arguments.timeout)
     return TenantConfig(tenant or "of this machine", tenant, client, auth, graph)
 
 

@@ -40,6 +40,9 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: resource groups: letters, digits, . _ - ( ); workspaces: letters, digits, -
 _NAME = re.compile(r"[\w.()-]{1,90}")
 _PAGES = 1000
+#: environment variable with the subscription's id
+SUBSCRIPTION = "AZURE_SUBSCRIPTION_ID"
+_WHICH = "az account show --query id"
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,12 @@ class Workspace:
 
     def __post_init__(self) -> None:
         faults = []
-        if not _GUID.fullmatch(self.subscription):
-            faults.append("--subscription: is no GUID; write the subscription's id (az account show --query id)")
+        if not self.subscription:
+            faults.append(f"--subscription: not given; write --subscription GUID, or set {SUBSCRIPTION} ({_WHICH})")
+        elif not _GUID.fullmatch(self.subscription):
+            faults.append(f"--subscription: is no GUID; write the subscription's id ({_WHICH})")
         faults += [
-            f"{option}: {value!r} is no name of one" if value else f"{option}: not given"
+            f"{option}: {value!r} is no name of one" if value else f"{option}: not given; write {option} NAME"
             for option, value in (("--resource-group", self.resource_group), ("--workspace", self.name))
             if not _NAME.fullmatch(value)
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 from urllib.parse import urlsplit
 
 from entrawatch.config.secrets import from_environment, from_file
@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from entrawatch.config.model import Secret
+
+
+def together(*reads: Callable[[], Any]) -> list[Any]:
+    """What each of several reads gives; a person is told all that is missing at once.
+
+    :raises ConfigError: the faults of all of them.
+    """
+    found: list[Any] = []
+    faults: list[str] = []
+    for read in reads:
+        try:
+            found.append(read())
+        except ConfigError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    return found
 
 
 def address(option: str, text: str, variable: str, environ: Mapping[str, str]) -> str:
