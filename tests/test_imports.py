@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "connector" / "entrawatch"
 
 #: what every room may use
-BASE = {"errors", "interfaces", "clock", "jsontext", "bodies", "redaction", "words", "schema"}
+BASE = {"errors", "interfaces", "clock", "jsontext", "bodies", "redaction", "tls", "words", "schema"}
 #: room → the further rooms it may import at any place in its modules
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "jsontext": set(),
     "bodies": set(),
     "redaction": set(),
+    "tls": set(),
     "words": set(),
     "interfaces": {"schema"},
     "schema": {"errors"},

@@ -156,7 +156,8 @@ class Rest:
     def _silent(self, error: Exception) -> TargetError:
         if isinstance(error, requests.Timeout):
             return TargetError(f"{self.host}: no answer within {self._at.timeout:g} s; give it more with --timeout")
-        return TargetError(f"{self.host}: {meaning(error, options=('--ca-bundle', 'HTTPS_PROXY and NO_PROXY'))}")
+        options = ("--ca-bundle", "HTTPS_PROXY and NO_PROXY")
+        return TargetError(meaning(error, self.url, options=options))
 
 
 def _json(body: bytes) -> Any:

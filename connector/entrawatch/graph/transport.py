@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import requests
 from requests import utils
 
-from entrawatch import __version__, bodies
+from entrawatch import __version__, bodies, tls
 from entrawatch.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
@@ -107,15 +107,21 @@ def proxies(config: GraphConfig) -> dict[str, str]:
 
 def trouble(error: Exception, url: str, proxy: str = "") -> TransientError:
     """What a network error means, in one line that names the host and neither credentials nor the query."""
-    host = urlsplit(url).hostname or url
-    return TransientError(f"{host}: {meaning(error, urlsplit(proxy).hostname or '')}")
+    return TransientError(meaning(error, url, urlsplit(proxy).hostname or ""))
 
 
-def meaning(error: Exception, proxy: str = "", *, options: tuple[str, str] = ("graph.ca_bundle", "graph.proxy")) -> str:
-    """What a network error means and what to do, without the host.
+def meaning(
+    error: Exception, url: str, proxy: str = "", *, options: tuple[str, str] = ("graph.ca_bundle", "graph.proxy")
+) -> str:
+    """What a network error means and what to do, in one line that names the host.
 
     :param options: how the reader is told of the CA bundle and of the proxy.
     """
+    plain = tls.plain(error, url) if isinstance(error, requests.exceptions.SSLError) else ""
+    return plain or f"{urlsplit(url).hostname or url}: {_meaning(error, proxy, options)}"
+
+
+def _meaning(error: Exception, proxy: str, options: tuple[str, str]) -> str:
     if isinstance(error, requests.exceptions.ProxyError):
         via = proxy or "from the environment"
         return f"the proxy {via} does not let us through ({_cause(error)}); check {options[1]}"
@@ -129,15 +135,8 @@ def meaning(error: Exception, proxy: str = "", *, options: tuple[str, str] = ("g
 def _cause(error: BaseException) -> str:
     """The operating system's or TLS library's own words at the bottom of the chain: those hold no credentials."""
     found: Optional[str] = None
-    seen: set[int] = set()
-    queue: list[object] = [error]
-    while queue:
-        link = queue.pop(0)
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
+    for link in tls.chain(error):
         found = _own_words(link) or found
-        queue.extend([link.__cause__, link.__context__, getattr(link, "reason", None), *link.args])
     return found or type(error).__name__
 
 

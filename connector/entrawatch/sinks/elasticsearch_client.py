@@ -22,7 +22,7 @@ from elasticsearch import (
 )
 from elasticsearch.serializer import JsonSerializer
 
-from entrawatch import jsontext
+from entrawatch import jsontext, tls
 from entrawatch.config.model import Secret
 from entrawatch.errors import ConfigError, SinkRefusedError, SinkUnavailableError
 from entrawatch.sinks.options import Option, faults
@@ -198,7 +198,7 @@ def translated(where: str, scrubbed: Scrubber) -> Iterator[None]:
         message = scrubbed(str(error.message))
         if "CERTIFICATE_VERIFY_FAILED" in message:
             raise SinkRefusedError(f"{where}: {message}; give its CA certificate as ca_bundle") from None
-        raise SinkUnavailableError(f"{where}: {message}") from None
+        raise SinkUnavailableError(f"{where}: {tls.plain(error) or message}") from None
     except TransportError as error:
         raise SinkUnavailableError(f"{where}: {scrubbed(str(error.message))}") from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional
 
 import requests
 
-from entrawatch import bodies, jsontext
+from entrawatch import bodies, jsontext, tls
 from entrawatch.errors import ConfigError, SinkRefusedError, SinkUnavailableError
 from entrawatch.sinks import hec_protocol
 
@@ -153,4 +153,5 @@ class HecClient:
             return SinkRefusedError(
                 f"sink {self.name}: the certificate of {self.base} is not trusted; give its CA's file as ca_bundle"
             )
-        return SinkUnavailableError(f"sink {self.name}: TLS with {self.base} failed; it will be tried again")
+        said = tls.plain(error, self.base) or f"TLS with {self.base} failed"
+        return SinkUnavailableError(f"sink {self.name}: {said}; it will be tried again")
