@@ -11,7 +11,10 @@ from entrawatch.errors import ConfigError, EntrawatchError, SinkError, StateErro
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+    from rich.table import Table
 
     from entrawatch.config.model import Config, SinkConfig, TenantConfig
 
@@ -23,6 +26,8 @@ EXAMPLES = """\
 """
 OK, WARN, FAIL = "ok", "warn", "fail"
 _RUNNING = "running"
+_WAITING = "asking the sinks and Graph, whose limits make this take up to a minute …"
+_WIDE_STATUS, _WIDE_CHECK = 4, 33
 _STYLE = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 
 
@@ -43,18 +48,22 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at everything; 3 where something fails."""
+    """Look at everything, and tell each thing as soon as it was looked at; 3 where something fails."""
     from entrawatch.cli import collect, logs
-    from entrawatch.cli.console import err
+    from entrawatch.cli.console import out, say
 
     config = collect.load_config(arguments.config)
     logs.setup("text", "error", debug=arguments.debug)
-    with err().status("asking Graph and the sinks; Graph's limits make this take up to a minute …"):
-        lines = [_shown(line) for line in checks(config)]
+    found = (_shown(line) for line in checks(config))
+    console = out()
+    if not console.is_terminal:
+        say(_WAITING)
+    with console.status(_WAITING):  # a terminal shows it below what is printed meanwhile, a pipe not at all
+        lines = list(found if arguments.format == "json" else _printed(found, console))
     if arguments.format == "json":
         print(json.dumps([line._asdict() for line in lines], indent=2))
     else:
-        _print(lines, arguments.config)
+        _print_verdict(lines, arguments.config)
     return 3 if _failed(lines) else 0
 
 
@@ -139,25 +148,34 @@ def _shown(line: Line) -> Line:
     return Line(*(clean(redact(" ".join(text.split()))) for text in line))
 
 
-def _print(lines: list[Line], config: Path) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from entrawatch.cli.console import out
-
-    table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
-    for name in ("", "what", "found"):
-        table.add_column(name, overflow="fold")
+def _printed(lines: Iterable[Line], console: Console) -> Iterator[Line]:
+    """The lines, each printed when it comes, below the name of its part."""
     part = None
     for line in lines:
         if line.part != part:
-            table.add_row("", f"[bold]{escape(line.part)}[/]", "")
+            console.print(line.part, style="bold", markup=False, soft_wrap=True)
             part = line.part
-        advice = f"\n[cyan]→ {escape(line.advice)}[/]" if line.advice else ""
-        table.add_row(
-            f"[{_STYLE[line.status]}]{line.status}[/]", f"  {escape(line.check)}", escape(line.message) + advice
-        )
-    out().print(table)
+        console.print(_row(line))
+        yield line
+
+
+def _row(line: Line) -> Table:
+    """A table of one row, as wide for every line: rows that come one by one stand in columns all the same."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    row = Table.grid(padding=(0, 2, 0, 0))
+    row.add_column(width=_WIDE_STATUS)
+    row.add_column(width=_WIDE_CHECK, overflow="fold")
+    row.add_column(overflow="fold")
+    advice = f"\n[cyan]→ {escape(line.advice)}[/]" if line.advice else ""
+    row.add_row(f"[{_STYLE[line.status]}]{line.status}[/]", escape(line.check), escape(line.message) + advice)
+    return row
+
+
+def _print_verdict(lines: list[Line], config: Path) -> None:
+    from entrawatch.cli.console import out
+
     out().print(verdict(lines), soft_wrap=True)
     if not _failed(lines):
         out().print(f"next: entrawatch run --config {config}", markup=False, soft_wrap=True)

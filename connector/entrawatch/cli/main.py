@@ -35,14 +35,14 @@ USAGE, FAILED, INTERRUPTED, BROKEN_PIPE = 2, 3, 130, 141
 _ABOUT = "Entra ID logs to Splunk, Elasticsearch and files, losing nothing; and detections to where you need them."
 _END = """\
 start here:
-  entrawatch demo                                   see it work, on an emulated tenant
-  entrawatch register-app --tenant-id TENANT        make the application in your tenant
-  entrawatch doctor --config entrawatch.yml         find out what is missing
-  entrawatch run --config entrawatch.yml            collect, for ever
-  entrawatch hunt logs/ --report findings.html      find attacks in logs that you have
-  entrawatch deploy elastic --plan                  what the rules would change in your Elastic, Splunk or Sentinel
+  entrawatch demo                                    see it work, on an emulated tenant
+  entrawatch register-app --tenant-id TENANT         make the application in your tenant
+  entrawatch doctor --config entrawatch.yml          find out what is missing
+  entrawatch run --config entrawatch.yml             collect, for ever
+  entrawatch hunt logs/ --report findings.html       find attacks in logs that you have
+  entrawatch deploy elastic --kibana-url URL --plan  what the rules would change in your Elastic, Splunk or Sentinel
 
-exit codes: 0 fine, 1 bad records where asked to fail on them, 2 usage or configuration, 3 source or sink failed
+exit codes: 0 fine, 1 bad records or a difference where asked to fail on them, 2 usage or configuration, 3 source or sink failed
 """
 
 
