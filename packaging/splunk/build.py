@@ -52,10 +52,14 @@ def build(out: Path) -> Path:
     :raises BuildError: a tool failed, or made something that must not be shipped.
     """
     work = out / "work"
+    _say("libraries: locked pure-Python wheels")
+    libraries = wheels()
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(out / APP, ignore_errors=True)
-    _prepare(work / "source", wheels())
+    _prepare(work / "source", libraries)
+    _say("pages, handlers and libraries: ucc-gen, up to half a minute")
     _generate(work)
+    _say("our own modules, checks, archive")
     app = (work / "out" / APP).rename(out / APP)
     shutil.rmtree(work)
     _finish(app)
@@ -179,6 +183,10 @@ def _check(app: Path) -> None:
 
 def _names_a_folder(path: Path) -> bool:
     return os.fsencode(ROOT) in path.read_bytes()
+
+
+def _say(step: str) -> None:
+    print(f"splunk app: {step} …", file=sys.stderr, flush=True)
 
 
 def _pip(*arguments: str) -> None:

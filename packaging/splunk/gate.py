@@ -42,7 +42,6 @@ ALLOWED = {
     "check_for_python_script_existence": Allowed("counts Python files"),
     "check_collections_conf": Allowed("tells that there is a collection", r"default/collections\.conf"),
     "check_for_modular_inputs": Allowed("tells that there is an input", r"README/inputs\.conf\.spec"),
-    "check_for_updates_disabled": Allowed("is meant for apps that are not on Splunkbase", r"default/app\.conf"),
     "check_for_custom_mako_templates": Allowed(
         "UCC's one page template: Splunk 10.4 deprecates them, UCC 6.6 still has it", r"appserver/templates/base\.html"
     ),

@@ -7,6 +7,7 @@ cache=$here/../../.cache/splunk-app
 for name in tools appinspect; do
     venv=$cache/$name
     [ "$venv/.installed" -nt "$here/$name.txt" ] && continue
+    echo "splunk app: the environment $name, once …" >&2
     "$1" -m venv --clear "$venv"
     # pip itself first: UCC 6.6.0 calls what pip 26.3 has no more, and then says that splunktaucclib is missing
     [ "$name" = appinspect ] || "$venv/bin/python" -m pip install --quiet --disable-pip-version-check pip==26.2

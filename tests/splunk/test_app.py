@@ -7,6 +7,7 @@ import configparser
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from entrawatch import __version__
-from entrawatch.schema.streams import STREAMS
+from entrawatch.graph.permissions import needed
+from entrawatch.schema.streams import STREAMS, default_streams
 
 from .conftest import CACHE, PACKAGING, ROOT
 
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.xdist_group("splunk-app")
 #: what Splunk has of the package; nothing of the rule line, the emulator or the command line
 ROOMS = {
     "__init__", "bodies", "clock", "config", "errors", "graph", "ingest", "interfaces", "jsontext", "normalize",
-    "redaction", "schema", "sinks", "splunk", "words",
+    "redaction", "schema", "sinks", "splunk", "tls", "words",
 }  # fmt: skip
 
 
@@ -82,6 +84,10 @@ def test_the_version_stands_in_one_place_and_is_everywhere(app: Path) -> None:
     assert found == {__version__}
     for path in PACKAGING.rglob("*"):
         assert path.suffix == ".txt" or not path.is_file() or __version__.encode() not in path.read_bytes(), path
+
+
+def test_splunkbase_is_asked_for_no_updates_while_no_app_of_that_id_there_is_ours(app: Path) -> None:
+    assert conf(app / "default/app.conf")["package"]["check_for_updates"] == "false"
 
 
 def test_scripts_say_which_python_they_need(app: Path) -> None:
@@ -226,6 +232,12 @@ def test_the_gate_tells_all_there_is() -> None:
     malformed = report()
     malformed["reports"][0]["summary"]["skipped"] = 240
     assert "240 checks were skipped" in faults("own", malformed)[-1]
+
+
+@pytest.mark.parametrize("page", [PACKAGING / "package/README.txt", ROOT / "docs/splunk.md"], ids=lambda p: p.name)
+def test_the_permissions_that_are_asked_for_are_those_of_the_streams(page: Path) -> None:
+    named = re.findall(r"\b[A-Z]\w+\.Read(?:Write)?\.\w+", page.read_text(encoding="utf-8"))
+    assert set(named) == set(needed(default_streams()))
 
 
 def test_ksconf_reads_every_conf(app: Path) -> None:
