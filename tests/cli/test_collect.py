@@ -283,6 +283,10 @@ def test_register_app_prints_the_az_commands_alone(call: Callable[..., Done]) ->
     done = call("register-app", "--tenant-id", "contoso.onmicrosoft.com", "--az", "--risk")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("az login --tenant contoso.onmicrosoft.com")
+    end = re.search(r"--end-date (\S+) .* > entrawatch-client-secret\)", done.out)
+    assert end is not None
+    left = datetime.fromisoformat(end[1].replace("Z", "+00:00")) - datetime.now(timezone.utc)
+    assert timedelta(days=179) < left <= timedelta(days=180)
 
 
 def test_setup_elasticsearch_shows_its_requests(

@@ -224,11 +224,20 @@ def test_a_login_host_that_cannot_serve_is_explained(
 AZ_PLAN = Plan("Entra $(reboot) 'watch'", READ)
 
 
-def test_the_azure_cli_commands_quote_every_value() -> None:
-    lines = register_text.az_commands(GraphConfig(), "t; rm -rf", AZ_PLAN)
-    script = "az() { printf '%s\\n' \"$@\" >&2; echo APPID; }\n" + "\n".join(lines)
-    ran = subprocess.run(["/bin/sh", "-euc", script], capture_output=True, text=True, check=True)
+END = datetime(2027, 5, 23, 12, 0, tzinfo=timezone.utc)
+AZ = "az() { printf '%s\\n' \"$@\" >&2; echo APPID; }\n"
+
+
+def az_lines(plan: Plan, secret_file: Path, graph: GraphConfig | None = None) -> list[str]:
+    return register_text.az_commands(graph or GraphConfig(), "t; rm -rf", plan, secret_file, END)
+
+
+def test_the_azure_cli_commands_quote_every_value(tmp_path: Path) -> None:
+    secret = tmp_path / "a $(reboot) 'secret'"
+    lines = az_lines(AZ_PLAN, secret)
+    ran = subprocess.run(["/bin/sh", "-euc", AZ + "\n".join(lines)], capture_output=True, text=True, check=True)
     words = ran.stderr.splitlines()
+    assert secret.exists()
     assert AZ_PLAN.name in words
     assert "t; rm -rf" in words
     assert words.count("APPID") == 4
@@ -237,9 +246,27 @@ def test_the_azure_cli_commands_quote_every_value() -> None:
     assert words[-4:] == ["permission", "admin-consent", "--id", "APPID"]
 
 
+def test_the_azure_cli_puts_the_secret_into_a_file_of_the_persons_own_until_the_same_day(tmp_path: Path) -> None:
+    """Not onto the terminal; and a file that is there, whoever may read it, is not written over."""
+    secret = tmp_path / "secret"
+    (line,) = [line for line in az_lines(AZ_PLAN, secret) if "credential reset" in line]
+    script = ["/bin/sh", "-c", f"umask 022; APP_ID=x; {AZ}{line}"]
+    ran = subprocess.run(script, capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
+    assert (secret.read_text(encoding="utf-8"), secret.stat().st_mode & 0o777) == ("APPID\n", 0o600)
+    words = ran.stderr.splitlines()
+    assert words[words.index("--end-date") + 1] == "2027-05-23T12:00:00Z"
+    secret.write_text("another", encoding="utf-8")
+    again = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert again.returncode != 0
+    assert "--end-date" not in again.stderr  # az was not asked for a secret that would be lost
+    assert secret.read_text(encoding="utf-8") == "another"
+
+
 def test_the_azure_cli_gets_the_public_certificate_alone(tmp_path: Path) -> None:
     pem = certificates.make(tmp_path / "an app's.pem")
-    lines = register_text.az_commands(GraphConfig(cloud="china"), "t", dataclasses.replace(AZ_PLAN, certificate=pem))
+    plan = dataclasses.replace(AZ_PLAN, certificate=pem)
+    lines = az_lines(plan, tmp_path / "unused", GraphConfig(cloud="china"))
     assert lines[0] == "az cloud set --name AzureChinaCloud"
     (line,) = [line for line in lines if "credential reset" in line]
     assert f"openssl x509 -in {shlex.quote(str(pem))}" in line

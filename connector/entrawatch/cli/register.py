@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     graph = GraphConfig(arguments.cloud, arguments.graph_url, arguments.login_url, arguments.ca_bundle)
     plan = _plan(arguments)
     if arguments.az:
-        print("\n".join(register_text.az_commands(graph, arguments.tenant_id, plan)))
+        end = datetime.now(timezone.utc) + timedelta(days=plan.days)
+        print("\n".join(register_text.az_commands(graph, arguments.tenant_id, plan, arguments.secret_file, end)))
         return 0
     if arguments.new_certificate:
         certificate.make(arguments.new_certificate, plan.name, plan.days)

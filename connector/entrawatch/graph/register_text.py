@@ -12,6 +12,7 @@ from entrawatch.graph import clouds
 from entrawatch.graph.permissions import GRAPH_APP_ID, ROLE_IDS
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from entrawatch.config.model import GraphConfig
@@ -48,8 +49,11 @@ def config_text(
     return yaml.safe_dump({**tenant, **({"graph": where} if where else {})}, sort_keys=False)
 
 
-def az_commands(graph: GraphConfig, tenant_id: str, plan: Plan) -> list[str]:
+def az_commands(graph: GraphConfig, tenant_id: str, plan: Plan, secret_file: Path, end: datetime) -> list[str]:
     """The same steps with the Azure CLI, one command a line, each value quoted for a POSIX shell.
+
+    :param secret_file: where the client secret goes, and nowhere else; one that is there is not written over.
+    :param end: when the secret is to end, in UTC.
 
     Commands: learn.microsoft.com/cli/azure/ad/app, /ad/sp, /cloud.
     """
@@ -64,13 +68,18 @@ def az_commands(graph: GraphConfig, tenant_id: str, plan: Plan) -> list[str]:
     roles = shlex.join(f"{ROLE_IDS[name]}=Role" for name in plan.permissions)
     commands.append(f"# {', '.join(plan.permissions)}")
     commands.append(f'az ad app permission add --id "$APP_ID" --api {GRAPH_APP_ID} --api-permissions {roles}')
-    commands.append('az ad app credential reset --id "$APP_ID" --append ' + _credential(plan))
+    commands.append(_credential(plan, secret_file, end))
     commands.append('az ad app permission admin-consent --id "$APP_ID"')
     return commands
 
 
-def _credential(plan: Plan) -> str:
+def _credential(plan: Plan, secret_file: Path, end: datetime) -> str:
+    reset = 'az ad app credential reset --id "$APP_ID" --append '
     if plan.certificate is not None:
         # az wants the public certificate alone, and our file holds the key too
-        return f'--cert "$(openssl x509 -in {shlex.quote(str(plan.certificate))})"'
-    return "--display-name entrawatch --years 1 --query password --output tsv"
+        return f'{reset}--cert "$(openssl x509 -in {shlex.quote(str(plan.certificate))})"'
+    options = shlex.join(
+        ["--display-name", "entrawatch", "--end-date", f"{end:%Y-%m-%dT%H:%M:%SZ}", "--query", "password", "-o", "tsv"]
+    )
+    # a file that is there keeps its permissions, so it is refused (-C), and before az makes a secret
+    return f"(umask 077; set -C; {reset}{options} > {shlex.quote(str(secret_file))})"
