@@ -51,6 +51,9 @@ MISSING = [
         "--client-id: not given; --auth certificate needs it: write --client-id ID, or set AZURE_CLIENT_ID",
         "--certificate: not given; --auth certificate needs it, a PEM file with certificate and key",
     ]),
+    (("sentinel", "--auth", "managed_identity", "--subscription", GUID, "--workspace", "soc"), [  # no ids are needed
+        "--resource-group: not given; write --resource-group NAME",
+    ]),
     (("sentinel", *PLACE, "--auth", "client_secret"), [
         "--tenant-id: not given; --auth client_secret needs it: write --tenant-id ID, or set AZURE_TENANT_ID",
         "--client-id: not given; --auth client_secret needs it: write --client-id ID, or set AZURE_CLIENT_ID",
