@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
+from entrawatch.dialects import NAMES
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -77,7 +79,7 @@ def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Pat
         (["hunt", "LOGS", "--since", "yesterday"], "entrawatch: --since: "),
         (["hunt", "LOGS", "--since", ""], "entrawatch: --since: "),
         (["hunt", "LOGS", "--since", "1d", "--until", "2d"], "entrawatch: --since: 1d is not before --until: 2d"),
-        (["hunt", "LOGS", "--rules", "brute-force,guest-invited"], "put blanks between names: brute-force guest-inv"),
+        (["hunt", "LOGS", "--rules", "brute-force,nosuch"], "there is no rule 'nosuch'; there are: brute-force"),
         (["hunt", "LOGS", "--report", "/nosuch/page.html"], "entrawatch: --report: /nosuch is no folder"),
         (["hunt", "LOGS", "--report", "."], "entrawatch: --report: . is a folder; name a file in it, findings.html"),
         (["rules", "show", "nosuch"], "entrawatch: rules show: there is no rule 'nosuch'; there are: brute-force"),
@@ -85,6 +87,8 @@ def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Pat
         (["rules", "show", "guest-invited", "--dialect", "sql", "--sql-dialect", "oracle"], "no profile 'oracle'"),
         (["rules", "show", "guest-invited", "--dialect", "cobol"], "invalid choice"),
         (["rules", "validate", "/nosuch"], "/nosuch: there is no such file or folder"),
+        (["rules", "show", "nosuch.yml"], "entrawatch: nosuch.yml: there is no such file or folder"),
+        (["rules", "show", "./brute-force"], "entrawatch: brute-force: there is no such file or folder"),
         (["rules"], "ACTION"),
     ],
 )
@@ -218,10 +222,46 @@ def test_rules_are_listed_shown_and_written_as_queries(call: Callable[..., Done]
 def test_rules_from_elsewhere_are_checked(call: Callable[..., Done], tmp_path: Path) -> None:
     rule = tmp_path / "lockouts.yml"
     rule.write_text(SIGMA, encoding="utf-8")
-    assert call("rules", "validate", rule).out == "1 rule, no fault\n"
-    rule.write_text(SIGMA.replace("ResultType", "Nosuch"), encoding="utf-8")
+    names, row, verdict = call("rules", "validate", rule).out.splitlines()
+    assert (names.split(), row.split()[0], verdict) == (["rule", *NAMES], "lockouts", "1 rule, no fault")
+    assert row.split()[1:] == ["yes"] * len(NAMES)
+    rule.write_text(SIGMA.replace("ResultType", "ResultTyp"), encoding="utf-8")
     done = call("rules", "validate", rule)
-    assert (done.code, done.line.startswith(f"entrawatch: {rule}: detection: ")) == (2, True)
+    assert (done.code, done.out) == (2, "")
+    told = "detection.selection.ResultTyp: the signin source has no field 'ResultTyp'; did you mean ResultType"
+    assert done.line == f"entrawatch: {rule}: line 6: {told} (here status.errorCode)?"
+
+
+def test_what_a_language_cannot_say_is_told_with_the_reason(call: Callable[..., Done], tmp_path: Path) -> None:
+    rule = tmp_path / "inside.yml"
+    rule.write_text(SIGMA.replace("ResultType: 50053", "IPAddress|cidr: 10.0.0.0/8"), encoding="utf-8")
+    done = call("rules", "validate", rule)
+    assert (done.code, "\ninside: sql cannot say it exactly: SQL engines share no address type" in done.out) == (
+        0,
+        True,
+    )
+    (told,) = json.loads(call("rules", "validate", rule, "--format", "json").out)
+    assert (told["rule"], told["file"], set(told["refused"])) == ("inside", str(rule), set(NAMES))
+    assert (told["refused"]["spl"], told["refused"]["sql"].split()[0]) == (None, "SQL")
+    assert call("rules", "coverage", rule).out in done.out
+    refused = call("rules", "show", rule, "--dialect", "sql")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.line.startswith("entrawatch: inside: sql cannot say it exactly: ")
+
+
+def test_a_rule_of_ones_own_is_shown_in_words_and_in_a_language(call: Callable[..., Done], tmp_path: Path) -> None:
+    rule = tmp_path / "My lockouts.yml"
+    rule.write_text(SIGMA.replace("Lockouts", '"Lock\\eouts"'), encoding="utf-8")
+    words = call("rules", "show", rule).out
+    assert words.startswith("Lock\ufffdouts\nmy-lockouts, medium\n\nA lockout.\n\nwhat to do\n  1. ")
+    query = call("rules", "show", rule, "--dialect", "eql").out
+    assert "50053" in query
+    both = tmp_path / "both.yml"
+    both.write_text(f"{SIGMA}---\n{SIGMA.replace('Lockouts', 'Others')}".replace("id: 2b7d6fc0", "#"), encoding="utf-8")
+    assert [line for line in call("rules", "show", both).out.splitlines() if ", medium" in line] == [
+        "lockouts, medium",
+        "others, medium",
+    ]
 
 
 def test_coverage_tells_every_language_and_writes_a_layer(call: Callable[..., Done], tmp_path: Path) -> None:

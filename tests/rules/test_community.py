@@ -12,7 +12,7 @@ import yaml
 from entrawatch.dialects.base import Compiled, Refusal
 from entrawatch.dialects.sql import Sql
 from entrawatch.rules import ir
-from entrawatch.rules.community import load, validate
+from entrawatch.rules.community import load
 from entrawatch.rules.navigator import layer
 
 from .judge import Judge, rows
@@ -20,6 +20,8 @@ from .test_catalogue import CATALOGUE, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from entrawatch.rules.rule import Rule
 
 PLAIN: dict[str, Any] = {
     "title": "Account lockout",
@@ -63,15 +65,21 @@ def correlated(**changes: Any) -> dict[str, Any]:
     return {**MANY, "correlation": without(MANY["correlation"], **{k.replace("_", "-"): v for k, v in changes.items()})}
 
 
+def read(*paths: Path) -> tuple[list[Rule], list[str]]:
+    """The rules in the files, and the lines of their faults."""
+    found, faults = load(paths)
+    return [own.rule for own in found], [fault.line for fault in faults]
+
+
 def test_a_plain_rule_is_read_with_the_communitys_field_names(tmp_path: Path) -> None:
-    (rule,), faults = load([write(tmp_path, PLAIN)])
+    (rule,), faults = read(write(tmp_path, PLAIN))
     assert faults == []
     assert (rule.source, rule.level, rule.techniques, rule.id) == ("signin", "medium", ("T1110",), PLAIN["id"])
     assert rule.query == ir.EventQuery(CODE)
 
 
 def test_a_correlation_counts_over_the_rule_it_names(tmp_path: Path) -> None:
-    (_, rule), faults = load([write(tmp_path, MANY, PLAIN)])
+    (_, rule), faults = read(write(tmp_path, MANY, PLAIN))
     assert faults == []
     assert rule.query == ir.WindowQuery(
         CODE,
@@ -91,7 +99,7 @@ def test_a_correlation_counts_over_the_rule_it_names(tmp_path: Path) -> None:
     ("condition", "at_least"), [({"gte": 5}, 5), ({"gt": 5}, 6)]
 )  # fmt: skip
 def test_both_thresholds_that_only_grow_are_understood(tmp_path: Path, condition: Any, at_least: int) -> None:
-    rules, faults = load([write(tmp_path, PLAIN, correlated(type="event_count", condition=condition))])
+    rules, faults = read(write(tmp_path, PLAIN, correlated(type="event_count", condition=condition)))
     assert faults == []
     query = rules[1].query
     assert isinstance(query, ir.WindowQuery)
@@ -101,44 +109,44 @@ def test_both_thresholds_that_only_grow_are_understood(tmp_path: Path, condition
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        (without(PLAIN, logsource={"product": "aws", "service": "cloudtrail"}), "logsource product aws"),
+        (without(PLAIN, logsource={"product": "aws", "service": "cloudtrail"}), "logsource: product aws"),
         (without(PLAIN, logsource={"product": "azure", "service": "activitylogs"}), "service activitylogs"),
         (without(PLAIN, detection={"a": {"nosuch": 1}, "condition": "a"}), "no field 'nosuch'"),
         (without(PLAIN, detection={"a": ["word"], "condition": "a"}), "keyword"),
-        (without(PLAIN, detection={"a": {"x": 1}, "timeframe": "1h", "condition": "a"}), "write a correlation"),
-        (without(PLAIN, title=...), "pySigma does not read it"),
+        (without(PLAIN, detection={"a": {"id": 1}, "timeframe": "1h", "condition": "a"}), "write a correlation"),
+        (without(PLAIN, title=...), "it has no title; add a line"),
         (correlated(type="temporal_ordered"), "no exact form in every language"),
         (correlated(rules=["other"]), "the name or id of no rule"),
         (correlated(rules=["lockout", "lockout2"]), "here are 2"),
         (correlated(group_by=["nosuch"]), "no field 'nosuch'"),
         (correlated(group_by=...), "no finding about anything"),
-        (correlated(condition={"lte": 5, "field": "UserPrincipalName"}), "only gte and gt"),
-        (correlated(condition={"gte": 1, "lte": 5, "field": "UserPrincipalName"}), "pySigma does not"),
+        (correlated(condition={"lte": 5, "field": "UserPrincipalName"}), "only one of gte and gt"),
+        (correlated(condition={"gte": 1, "lte": 5, "field": "UserPrincipalName"}), "only one of gte and gt"),
         (correlated(timespan="30s"), "at least five minutes"),
         (correlated(aliases={"x": {"lockout": "IPAddress"}}), "every spelling of a field"),
     ],
 )
 def test_what_has_no_exact_meaning_is_refused_with_file_and_reason(tmp_path: Path, document: Any, told: str) -> None:
     path = write(tmp_path, PLAIN, document) if "correlation" in document else write(tmp_path, document)
-    _, faults = load([path])
+    _, faults = read(path)
     assert len(faults) == 1
     assert faults[0].startswith(f"{path}: ")
     assert told in faults[0]
     assert "\n" not in faults[0]
 
 
-def test_validate_counts_the_understood_and_lists_the_rest(tmp_path: Path) -> None:
+def test_the_understood_are_read_and_the_rest_is_told(tmp_path: Path) -> None:
     write(tmp_path, PLAIN, correlated(type="temporal"))
     (tmp_path / "broken.yaml").write_text("a: [", encoding="utf-8")
-    valid, faults = validate([tmp_path, tmp_path / "absent"])
-    assert valid == 1
-    assert len(faults) == 3
-    assert validate([ROOT]) == (16, [])
+    rules, faults = read(tmp_path, tmp_path / "absent")
+    assert (len(rules), len(faults)) == (1, 3)
+    rules, faults = read(ROOT)
+    assert (len(rules), faults) == (len(CATALOGUE.rules), [])
 
 
 def test_refusals_are_values_with_a_reason(tmp_path: Path) -> None:
     document = without(PLAIN, detection={"a": {"IPAddress|cidr": "10.0.0.0/8"}, "condition": "a"})
-    (rule,), _ = load([write(tmp_path, document)])
+    (rule,), _ = read(write(tmp_path, document))
     answer = Sql(CATALOGUE.baselines).compile(rule)
     assert isinstance(answer, Refusal)
     assert answer.node == "InNetwork"

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entrawatch.errors import ConfigError
+from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
+
+    from entrawatch.cli.own import Answer
+    from entrawatch.rules.catalogue import Catalogue
+    from entrawatch.rules.community import Own
+    from entrawatch.rules.rule import Rule
 
 NAME = "rules"
 HELP = "List the detection rules, show one in a query language, check rule files."
@@ -17,7 +24,8 @@ EXAMPLES = """\
   entrawatch rules list
   entrawatch rules show password-spray                              what it looks for and what to do
   entrawatch rules show password-spray --dialect sql --sql-dialect postgres
-  entrawatch rules validate my-rules/                               Sigma rules and correlations too
+  entrawatch rules show my-rule.yml --dialect kql                   a Sigma rule or correlation of your own
+  entrawatch rules validate my-rules/                               every fault, or which language can say what
   entrawatch rules coverage --navigator layer.json                  an ATT&CK Navigator layer
 """
 
@@ -31,13 +39,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="every rule, a line each")
     listing.add_argument("--format", choices=("table", "json"), default="table")
     showing = actions.add_parser("show", help="one rule, in words or in a query language")
-    showing.add_argument("slug", metavar="SLUG")
+    showing.add_argument("rule", metavar="RULE", help="a name, or a file or folder of Sigma rules of your own")
     showing.add_argument("--dialect", choices=NAMES)
     showing.add_argument("--sql-dialect", default="", metavar="ENGINE", help="duckdb (default), postgres, snowflake …")
     showing.add_argument("--profile", default="", help="the shape of the events, where a language knows several")
-    checking = actions.add_parser("validate", help="read rule files and say every fault")
-    checking.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    checking = actions.add_parser("validate", help="read rule files: every fault, or the languages that can say each")
+    checking.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Sigma files of your own, and folders")
+    checking.add_argument("--format", choices=("table", "json"), default="table")
     covering = actions.add_parser("coverage", help="rule by language, with the reason for each refusal")
+    covering.add_argument("rules", nargs="*", metavar="RULE", help="names, files or folders (default: the catalogue)")
     covering.add_argument("--navigator", type=Path, metavar="FILE", help="write an ATT&CK Navigator layer")
 
 
@@ -78,66 +88,105 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from entrawatch.rules.shipped import chosen
+    from entrawatch.cli.own import asked
 
-    rule = chosen([arguments.slug], "rules show").rules[arguments.slug]
-    print(_query(rule, arguments) if arguments.dialect else _words(rule), end="")
+    catalogue = asked([arguments.rule], "rules show").catalogue
+    told = _queries(catalogue, arguments) if arguments.dialect else map(_words, catalogue.rules.values())
+    print("\n".join(told), end="")
     return 0
 
 
-def _query(rule: Any, arguments: argparse.Namespace) -> str:
+def _queries(catalogue: Catalogue, arguments: argparse.Namespace) -> list[str]:
+    """
+    :raises ConfigError: the language cannot say one of the rules.
+    """
+    from entrawatch.cli.own import refusals
     from entrawatch.dialects import dialect
-    from entrawatch.dialects.base import Refusal
-    from entrawatch.rules.shipped import shipped
+    from entrawatch.dialects.base import Compiled
 
     profile = arguments.sql_dialect if arguments.dialect == "sql" else arguments.profile
-    answer = dialect(arguments.dialect, shipped().baselines, profile).compile(rule)
-    if isinstance(answer, Refusal):
-        raise ConfigError([f"{rule.slug}: {arguments.dialect} cannot say it exactly: {answer.why} ({answer.node})"])
-    return answer.text
+    language = dialect(arguments.dialect, catalogue.baselines, profile)
+    answers = [language.compile(rule) for rule in catalogue.rules.values()]
+    if refused := refusals(answers):
+        raise ConfigError(refused)
+    return [answer.text for answer in answers if isinstance(answer, Compiled)]
 
 
-def _words(rule: Any) -> str:
+def _words(rule: Rule) -> str:
+    head = [rule.title, ", ".join(filter(None, (rule.slug, rule.level, " ".join(rule.techniques)))) + "\n"]
     parts = [
-        f"{rule.title}\n{rule.slug}, {rule.level}, {' '.join(rule.techniques)}\n\n{rule.description}\n",
+        "\n".join([*head, f"{rule.description}\n"] if rule.description else head),
         "parameters\n" + "".join(f"  {p.name} = {p.default}: {p.description}\n" for p in rule.parameters),
         "what to do\n" + "".join(f"  {place}. {step}\n" for place, step in enumerate(rule.triage, 1)),
         "may be harmless when\n" + "".join(f"  - {case}\n" for case in rule.false_positives),
         "read on\n" + "".join(f"  {reference}\n" for reference in rule.references),
     ]
-    return "\n".join(part for part in parts if "\n  " in part or part is parts[0])
+    told = "\n".join(part for part in parts if "\n  " in part or part is parts[0])
+    return "\n".join(map(clean, told.split("\n")))
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    from entrawatch.rules.community import validate
+    from entrawatch.cli.own import covered
+    from entrawatch.rules.community import load
+    from entrawatch.rules.shipped import shipped
 
-    valid, faults = validate(arguments.paths)
+    found, faults = load(arguments.paths)
     if faults:
-        raise ConfigError(faults)
-    print(f"{valid} rule{'' if valid == 1 else 's'}, no fault")
+        raise ConfigError([fault.line for fault in faults])
+    answers = covered([own.rule for own in found], shipped().baselines)
+    if arguments.format == "json":
+        sys.stdout.buffer.write(_as_json(found, answers) + b"\n")
+        return 0
+    _table([own.rule.slug for own in found], answers)
+    print(f"{len(found)} rule{'' if len(found) == 1 else 's'}, no fault")
     return 0
 
 
-def _coverage(arguments: argparse.Namespace) -> int:
+def _as_json(found: Sequence[Own], answers: Sequence[Mapping[str, Answer]]) -> bytes:
+    """Each rule with what its languages say: null, or why one refuses."""
+    from entrawatch.dialects.base import Refusal
+    from entrawatch.jsontext import dumps
+
+    return dumps(
+        [
+            {
+                "rule": own.rule.slug, "rule_id": own.rule.id, "title": own.rule.title, "level": own.rule.level,
+                "source": own.rule.source, "file": str(own.path),
+                "refused": {name: answer.why if isinstance(answer, Refusal) else None for name, answer in row.items()},
+            }
+            for own, row in zip(found, answers)
+        ]
+    )  # fmt: skip
+
+
+def _table(slugs: Sequence[str], answers: Sequence[Mapping[str, Answer]]) -> None:
+    """Rule by language, and a line for each refusal."""
     from rich.table import Table
 
     from entrawatch.cli.console import out
-    from entrawatch.dialects import NAMES, coverage
+    from entrawatch.cli.own import refusals
+    from entrawatch.dialects import NAMES
     from entrawatch.dialects.base import Refusal
-    from entrawatch.rules.navigator import layer
-    from entrawatch.rules.shipped import shipped
 
-    catalogue = shipped()
-    answers = coverage(catalogue.rules.values(), catalogue.baselines)
-    table = Table("rule", *NAMES)
-    for slug, row in answers.items():
+    console = out()
+    if not console.is_terminal:
+        console.width = 200  # what is piped is searched and cut by others
+    table = Table("rule", *NAMES, box=None, pad_edge=False, header_style="dim")
+    for slug, row in zip(slugs, answers):
         table.add_row(slug, *("no" if isinstance(row[name], Refusal) else "yes" for name in NAMES))
-    out().print(table)
-    for row in answers.values():
-        for name, answer in row.items():
-            if isinstance(answer, Refusal):
-                out().print(f"{answer.rule}: {name}: {answer.why}", markup=False, soft_wrap=True)
+    console.print(table)
+    for line in refusals(answer for row in answers for answer in row.values()):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _coverage(arguments: argparse.Namespace) -> int:
+    from entrawatch.cli.own import asked, covered
+    from entrawatch.rules.navigator import layer
+
+    catalogue = asked(arguments.rules, "rules coverage").catalogue
+    rules = list(catalogue.rules.values())
+    _table(list(catalogue.rules), covered(rules, catalogue.baselines))
     if arguments.navigator:
-        arguments.navigator.write_text(layer(catalogue.rules.values()), encoding="utf-8")
+        arguments.navigator.write_text(layer(rules), encoding="utf-8")
         print(f"layer: {arguments.navigator}")
     return 0

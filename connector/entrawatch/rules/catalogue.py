@@ -20,6 +20,7 @@ from entrawatch.rules.document import check, read_documents
 from entrawatch.rules.faults import Faults, Refused
 from entrawatch.rules.names import SOURCES, resolver
 from entrawatch.rules.rule import Baseline, Entity, Escalation, Key, Rule
+from entrawatch.rules.sigma_faults import predicate_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,11 +138,8 @@ class _RuleReader:
 
     def _predicate(self, key: str, detection: dict[str, Any], source: str = "") -> ir.Predicate:
         self.used.update(re.findall(r"%(\w+)%", str(detection)))
-        try:
-            return Detection(resolver(source or self.source), self.parameters).predicate(detection)
-        except Refused as refusal:
-            self.faults.add(key, str(refusal))
-            return ir.Or(())
+        found = predicate_of(detection, resolver(source or self.source), self.parameters, key, self.faults)
+        return ir.Or(()) if found is None else found
 
     def _parameters(self) -> dict[str, ir.Parameter]:
         found = {}

@@ -1,240 +1,234 @@
-"""Rules from elsewhere: plain Sigma rules and Sigma correlations, read into the same typed form as the catalogue's.
+"""Rules of one's own: plain Sigma rules, Sigma correlations and documents of the catalogue's form, from anywhere.
+
+What is plain Sigma says less than the catalogue does; `defaults` fills in what a finding needs.
 
 https://sigmahq.io/sigma-specification/specification/sigma-rules-specification.html
-https://sigmahq.io/sigma-specification/specification/sigma-correlation-rules-specification.html
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Callable, Optional
-
-from sigma.correlations import SigmaCorrelationRule
-from sigma.rule import SigmaRule
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.rules import ir
-from entrawatch.rules.catalogue import duration, read_rule
-from entrawatch.rules.conditions import Detection, by_pysigma
+from entrawatch.rules.attack import tactics
+from entrawatch.rules.catalogue import read_rule
+from entrawatch.rules.correlation import names_in, window_of
+from entrawatch.rules.defaults import entities, shown, triage
 from entrawatch.rules.document import read_documents
 from entrawatch.rules.faults import Faults, Refused
+from entrawatch.rules.files import Fault, files_of, text_of
 from entrawatch.rules.names import SOURCES, resolver
 from entrawatch.rules.rule import Key, Rule
 from entrawatch.rules.shipped import shipped
+from entrawatch.rules.sigma_faults import check_header, predicate_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import timedelta
+    from collections.abc import Iterable
     from pathlib import Path
 
-_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)")
-_COUNTS = {"event_count", "value_count"}
-#: keys that only the catalogue's documents have
-_OURS = {"triage", "tests", "entities", "escalate", "unless_baseline", "join"}
+    from entrawatch.rules.document import Document
+
+_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
+#: keys that only the catalogue's documents have; a correlation stands beside a detection there
+_OURS = {"triage", "tests", "entities", "escalate", "unless_baseline", "join", "parameters", "keys", "shown"}
 #: documents that stand beside rules, and why they are not read
 _NO_RULES = {
     "filter": "a Sigma filter changes other rules; write the exception into the rule itself",
     "action": "old collections (action: global, repeat) mean more than one rule in a document; write each out",
 }
-_ENDINGS = {".yml", ".yaml"}
 
 
-def validate(paths: Iterable[Path]) -> tuple[int, list[str]]:
-    """Read rule files and the files of folders.
+@dataclass(frozen=True)
+class Own:
+    """A rule and where it was read.
 
-    :returns: how many rules are understood, and a line for everything that is not.
+    :param counted: whether it is only what a correlation counts over.
     """
-    read, faults = load(paths)
-    return len(read), faults
+
+    rule: Rule
+    path: Path
+    counted: bool = False
 
 
-def load(paths: Iterable[Path]) -> tuple[list[Rule], list[str]]:
-    """The rules of files and folders, typed, and the faults of those that cannot be."""
-    plain: dict[str, Rule] = {}
-    found: list[Rule] = []
-    later: list[tuple[dict[str, Any], Faults]] = []
-    lines: list[str] = []
-    for path in _files(paths, lines):
+def load(paths: Iterable[Path]) -> tuple[list[Own], list[Fault]]:
+    """The rules of files and folders, typed, and every fault of those that cannot be."""
+    reader = _Reader()
+    for path in files_of(paths, reader.faults):
+        reader.file(path)
+    reader.correlations()
+    return reader.named(), list(dict.fromkeys(reader.faults))
+
+
+class _Reader:
+    """The documents of several files on their way to rules; a correlation names rules of any of them."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self._found: list[tuple[Own, Document]] = []
+        self._names: dict[str, Own] = {}
+        self._later: list[tuple[Document, Path, Faults]] = []
+        self._counted: set[str] = set()
+
+    def file(self, path: Path) -> None:
+        """Read a file; its correlations wait for the others."""
         faults = Faults(str(path))
-        text = path.read_text(encoding="utf-8", errors="replace")
-        for document in read_documents(text, faults):
+        text = text_of(path, faults)
+        documents = read_documents(text, faults) if text is not None else []
+        self._tell(path, faults)
+        for document in documents:
+            own = Faults(str(path), places=document.places)
             if "correlation" in document and "detection" not in document:
-                later.append((document, Faults(str(path))))
-            elif (rule := _rule(document, text, path, faults)) is not None:
-                found.append(rule)
-                _name(rule, document, plain, faults)
-        lines += faults.lines
-    for document, faults in later:
-        correlated = _correlation(document, plain, faults)
-        found += [] if correlated is None else [correlated]
-        lines += faults.lines
-    return found, lines
+                self._later.append((document, path, own))
+                continue
+            rule = _rule(document, text or "", path, own)
+            if rule is not None and not own.lines:
+                self._keep(Own(rule, path), document, own)
+            self._tell(path, own)
+
+    def correlations(self) -> None:
+        """Read what waited."""
+        plain = {name: own.rule for name, own in self._names.items()}
+        for document, path, faults in self._later:
+            rule = _correlation(document, plain, faults)
+            self._counted.update(names_in(document["correlation"]))  # where it is refused, too: its part is no rule
+            if rule is not None:
+                self._found.append((Own(rule, path), document))
+            self._tell(path, faults)
+
+    def _tell(self, path: Path, faults: Faults) -> None:
+        self.faults += [Fault(path, line) for line in faults.lines]
+
+    def _keep(self, own: Own, document: Document, faults: Faults) -> None:
+        """Remember the rule by what correlations may call it."""
+        self._found.append((own, document))
+        for key in ("name", "id"):
+            name = document.get(key)
+            other = self._names.setdefault(name, own) if name else own
+            if other is not own:
+                faults.add(key, f"{name} is the {key} of another rule, too ({other.path}); make a new one")
+
+    def named(self) -> list[Own]:
+        """The rules, each with its slug: the file's name where it is the only one that hunts there."""
+        counted = {id(self._names[name]) for name in self._counted if name in self._names}
+        found = [(replace(own, counted=id(own) in counted), document) for own, document in self._found]
+        many = Counter(own.path for own, _ in found if not own.counted)
+        return [
+            replace(own, rule=replace(own.rule, slug=_slug(own, document, alone=many[own.path] == 1)))
+            for own, document in found
+        ]
 
 
-def _name(rule: Rule, document: dict[str, Any], plain: dict[str, Rule], faults: Faults) -> None:
-    """Remember the rule by what correlations may call it."""
-    for key in ("name", "id"):
-        name = document.get(key)
-        if name and plain.setdefault(name, rule) is not rule:
-            faults.add(key, f"{name} is the {key} of another rule too; a correlation could mean either")
+def _slug(own: Own, document: Document, *, alone: bool) -> str:
+    said = own.path.stem if alone and not own.counted else str(document.get("name") or own.rule.title)
+    plain = unicodedata.normalize("NFKD", said).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "rule"
 
 
-def _files(paths: Iterable[Path], lines: list[str]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        inside = sorted(one for one in path.rglob("*") if one.suffix in _ENDINGS) if path.is_dir() else [path]
-        if not path.exists():
-            lines.append(f"{path}: there is no such file or folder")
-        elif not inside:
-            lines.append(f"{path}: no .yml file in it")
-        files += [one for one in inside if one.is_file() and "baselines" not in one.parts]
-    return files
+# --- documents --------------------------------------------------------------------------------------------------------
 
 
-def _rule(document: dict[str, Any], text: str, path: Path, faults: Faults) -> Optional[Rule]:
-    if _OURS & set(document):
+def _rule(document: Document, text: str, path: Path, faults: Faults) -> Optional[Rule]:
+    ours = sorted(_OURS & set(document)) or (["correlation"] if "correlation" in document else [])
+    if "triage" in ours or "tests" in ours:
         return read_rule(text, faults, path.stem, shipped().baselines)
+    if ours:
+        faults.add(
+            ours[0],
+            "beside a detection it is the catalogue's, with triage and tests; Sigma's correlation is its own document",
+        )
+        return None
     kind = next((key for key in _NO_RULES if key in document), None)
     if kind:
         faults.add(kind, _NO_RULES[kind])
         return None
-    if not _read(lambda: SigmaRule.from_dict(document), faults):
+    return _plain(document, faults)
+
+
+def _plain(document: Document, faults: Faults) -> Optional[Rule]:
+    check_header(document, ("title", "logsource", "detection"), faults)
+    source = _source(document.get("logsource"), faults) if "logsource" in document else None
+    detection = document.get("detection")
+    if isinstance(detection, dict) and "timeframe" in detection:
+        faults.add("detection.timeframe", "it belongs to the aggregations that Sigma has dropped; write a correlation")
+        detection = {name: part for name, part in detection.items() if name != "timeframe"}
+    if source is None or "detection" not in document:
         return None
-    try:
-        return _plain(document, path, _source(document.get("logsource", {})))
-    except Refused as refusal:
-        faults.add("detection", str(refusal))
-    return None
+    where = predicate_of(detection, resolver(source), {}, "detection", faults)
+    fields = _fields(document, source, faults)
+    if where is None or faults.lines:
+        return None
+    return _made(document, source, ir.EventQuery(where), (Key("id", resolver(source)("id")),), fields)
 
 
-def _read(by: Callable[[], object], faults: Faults) -> bool:
-    try:
-        by_pysigma(by)
-    except Refused as refusal:
-        faults.add("", str(refusal))
-        return False
-    return True
+def _correlation(document: Document, plain: dict[str, Rule], faults: Faults) -> Optional[Rule]:
+    check_header(document, ("title",), faults)
+    read = window_of(document["correlation"], plain, faults)
+    fields = _fields(document, read[0].source, faults) if read else ()
+    if read is None or faults.lines:
+        return None
+    base, query = read
+    keys = tuple(Key(field.name, field) for field in query.by)
+    made = _made(document, base.source, query, keys, fields)
+    return replace(
+        made, level=made.level if document.get("level") else base.level, parameters=base.parameters,
+        techniques=made.techniques or base.techniques, tactics=made.tactics or base.tactics,
+        references=made.references or base.references, false_positives=made.false_positives or base.false_positives,
+    )  # fmt: skip
 
 
-def _listed(document: dict[str, Any], key: str) -> list[Any]:
+def _made(
+    document: Document, source: str, query: ir.EventQuery | ir.WindowQuery, keys: tuple[Key, ...],
+    fields: tuple[ir.FieldRef, ...],
+) -> Rule:  # fmt: skip
+    tags = [tag.lower().replace("_", "-") for tag in _listed(document, "tags")]
+    title = " ".join(str(document["title"]).split())
+    return Rule(
+        slug="", id=str(document.get("id") or ""), title=title,
+        description=str(document.get("description") or "").strip(),
+        level=str(document.get("level") or "medium").lower(), source=source, query=query, keys=keys,
+        shown=fields or shown(source, query.where),
+        techniques=tuple(m[1].upper() for tag in tags if (m := _TECHNIQUE.fullmatch(tag))), tactics=tactics(tags),
+        references=tuple(_listed(document, "references")), false_positives=tuple(_listed(document, "falsepositives")),
+        triage=triage(source), entities=entities(source, keys),
+        date=str(document.get("modified") or document.get("date") or "").replace("/", "-"),
+    )  # fmt: skip
+
+
+def _listed(document: Document, key: str) -> list[str]:
     """A list, which may be missing, null, or a single text."""
     said = document.get(key) or []
-    return [said] if isinstance(said, str) else list(said)
+    return list(map(str, [said] if isinstance(said, str) else said))
 
 
-def _source(logsource: Any) -> str:
-    said = logsource if isinstance(logsource, dict) else {}
-    product, service = said.get("product"), said.get("service")
-    if product not in {"azure", "m365", None} or service not in SOURCES:
-        told = ", ".join(f"{key} {value}" for key, value in said.items())
-        raise Refused(
-            f"logsource {told} is none of Entra ID's: it takes product azure, service signinlogs or auditlogs"
-        )
-    return SOURCES[service]
-
-
-def _plain(document: dict[str, Any], path: Path, source: str) -> Rule:
-    detection = document["detection"]
-    if "timeframe" in detection:
-        raise Refused("timeframe belongs to the aggregations that Sigma has dropped; write a correlation")
-    resolve = resolver(source)
-    return Rule(
-        slug=path.stem.replace("_", "-"), id=str(document.get("id", "")), title=str(document["title"]),
-        description=str(document.get("description", "")).strip(), level=str(document.get("level", "medium")),
-        source=source, query=ir.EventQuery(Detection(resolve, {}).predicate(detection)),
-        keys=(Key("id", resolve("id")),), shown=tuple(_shown(document, resolve)),
-        techniques=tuple(m[1].upper() for tag in _listed(document, "tags") if (m := _TECHNIQUE.fullmatch(tag))),
-        references=tuple(map(str, _listed(document, "references"))),
-        false_positives=tuple(map(str, _listed(document, "falsepositives"))), triage=(), entities=(),
-    )  # fmt: skip
-
-
-def _shown(document: dict[str, Any], resolve: Any) -> list[ir.FieldRef]:
-    return [resolve(name) for name in _listed(document, "fields")]
-
-
-# --- correlations -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Threshold:
-    at_least: int
-    field: str
-
-
-def _correlation(document: dict[str, Any], plain: Mapping[str, Rule], faults: Faults) -> Optional[Rule]:
-    if not _read(lambda: SigmaCorrelationRule.from_dict(document), faults):
-        return None
-    try:
-        return _correlated(document, plain)
-    except Refused as refusal:
-        faults.add("correlation", str(refusal))
-    return None
-
-
-def _correlated(document: dict[str, Any], plain: Mapping[str, Rule]) -> Rule:
-    said = document["correlation"]
-    if said["type"] not in _COUNTS:
-        raise Refused(f"type {said['type']} has no exact form in every language; it takes event_count and value_count")
-    if said.get("aliases"):
-        raise Refused("aliases: every spelling of a field is one field here; name it in group-by")
-    base = _only(said, plain)
-    threshold = _threshold(said)
-    resolve = resolver(base.source)
-    by = tuple(resolve(name) for name in _listed(said, "group-by"))
-    if not by:
-        raise Refused("group-by: a count over a whole tenant is no finding about anything; name at least one field")
-    length = _length(said["timespan"])
-    measure: ir.Count | ir.Distinct = ir.Count(threshold.at_least)
-    if said["type"] == "value_count":
-        measure = ir.Distinct(resolve(threshold.field), threshold.at_least)
-    where = base.query.where if isinstance(base.query, ir.EventQuery) else ir.Or(())
-    every = _step(length)
-    return replace(
-        base, id=str(document.get("id", base.id)), title=str(document["title"]),
-        level=str(document.get("level", base.level)), keys=tuple(Key(field.name, field) for field in by),
-        query=ir.WindowQuery(where, by, measure, length, every),
-    )  # fmt: skip
-
-
-def _length(text: str) -> timedelta:
+def _source(said: Any, faults: Faults) -> Optional[str]:
     """
-    :raises Refused: months and years have no length of their own.
+    :returns: signin or audit: where it is neither, which is a fault, what it nearly is, or None.
     """
-    if text[-1] == "w":
-        return 7 * duration(f"{text[:-1]}d")
-    if text[-1] not in "smhd":
-        raise Refused(f"timespan: {text} is none of a fixed length; write it in days")
-    return duration(text)
+    if not isinstance(said, dict):
+        return None  # pySigma has said so
+    product, service = said.get("product"), str(said.get("service"))
+    if service in SOURCES and product in ("azure", "m365", None) and not said.get("category"):
+        return SOURCES[service]
+    told = ", ".join(f"{key} {value}" for key, value in said.items() if key != "definition")
+    close = next(iter(get_close_matches(service, SOURCES, n=1)), "")
+    hint = f"; is {close} meant?" if close not in ("", service) else ""
+    faults.add(
+        "logsource",
+        f"{told} is none of Entra ID's; it takes product azure, service signinlogs or auditlogs, no category{hint}",
+    )
+    return SOURCES.get(close)
 
 
-def _step(length: Any) -> Any:
-    """W/12 in whole minutes, at least five, and a whole part of W."""
-    from datetime import timedelta
-
-    minutes = int(length.total_seconds()) // 60
-    if minutes < 5 or length != timedelta(minutes=minutes):
-        raise Refused("timespan: at least five minutes, in whole minutes")
-    return timedelta(minutes=next(step for step in range(max(5, minutes // 12), minutes + 1) if minutes % step == 0))
-
-
-def _only(said: dict[str, Any], plain: Mapping[str, Rule]) -> Rule:
-    names = _listed(said, "rules")
-    if len(names) != 1:
-        raise Refused(f"rules: a count is over the events of one rule, and here are {len(names)}")
-    if names[0] not in plain:
-        raise Refused(f"rules: {names[0]} is the name or id of no rule that was read with it, or of a correlation")
-    return plain[names[0]]
-
-
-def _threshold(said: dict[str, Any]) -> _Threshold:
-    condition = dict(said.get("condition", {}))
-    field = condition.pop("field", "")
-    if not isinstance(field, str):
-        raise Refused("condition.field: it counts the values of one field")
-    (operator, bound), *more = condition.items()
-    if not isinstance(bound, int) or bound + (operator == "gt") < 1:
-        raise Refused(f"condition: {operator} {bound} is no threshold; it takes a whole number that one event can miss")
-    if operator in {"gte", "gt"} and not more:
-        return _Threshold(bound + (operator == "gt"), field)
-    raise Refused("condition: only gte and gt are thresholds that a growing count can reach once and for all")
+def _fields(document: Document, source: str, faults: Faults) -> tuple[ir.FieldRef, ...]:
+    found = []
+    for name in _listed(document, "fields"):
+        try:
+            found.append(resolver(source)(name))
+        except Refused as refusal:
+            faults.add("fields", str(refusal))
+    return tuple(found)

@@ -17,6 +17,7 @@ from sigma.rule import SigmaDetections
 
 from entrawatch.rules import ir
 from entrawatch.rules.faults import Refused
+from entrawatch.rules.modifiers import check_modifiers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,10 @@ Resolve = Callable[[str], ir.FieldRef]
 
 T = TypeVar("T")
 
-_ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16", "utf16le", "utf16be"})
+#: I with a dot is one letter or two in lower case, a sigma another one where it ends a word
+_ODD_LETTERS = "\u0130\u03a3\u03c2"
+#: what every language's parser bears
+_DEEPEST = 40
 _OPERATORS = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
 # Back references, look-around, named groups and flags mean different things, or nothing, in RE2, Lucene and PCRE;
 # classes by letter (\d, \w) hold other characters in each, and named ones ([:alpha:]) or {,3} are not everywhere.
@@ -51,13 +55,15 @@ class Detection:
 
         :raises Refused: something in it cannot be said exactly.
         """
-        _known_modifiers(detection)
+        check_modifiers(detection)
 
         def parsed() -> list[object]:
             found = SigmaDetections.from_dict(dict(detection)).parsed_condition
             return [condition.parsed for condition in found]
 
         conditions = by_pysigma(parsed)
+        if any(_depth(condition) > _DEEPEST for condition in conditions):
+            raise Refused(f"it is nested too deeply: at most {_DEEPEST} levels of and, or and not")
         return self._node(conditions[0]) if len(conditions) == 1 else ir.Or(tuple(map(self._node, conditions)))
 
     def _node(self, node: object) -> ir.Predicate:
@@ -97,13 +103,13 @@ class Detection:
             return ir.Equals(field, coerced(field, parts[0]))
         if parts == (st.SpecialChars.WILDCARD_MULTI,):
             return ir.Present(field)
-        return ir.Like(_text(field, "a wildcard"), tuple(map(_piece, parts)))
+        return ir.Like(_text(field, "a wildcard"), tuple(_piece(field, part) for part in parts))
 
     def _parameter(self, field: ir.FieldRef, parts: tuple[object, ...]) -> ir.Predicate:
         inner = [part for part in parts if part is not st.SpecialChars.WILDCARD_MULTI]
         name = getattr(inner[0], "name", "")
         if len(inner) != 1 or name not in self._parameters:
-            known = ", ".join(sorted(self._parameters)) or "none"
+            known = ", ".join(sorted(self._parameters)) or "none; write the values themselves"
             raise Refused(f"{field.name}: %{name}% stands alone and names a parameter of the rule (there are: {known})")
         parameter = self._parameters[name]
         if len(parts) == 3 and parameter.kind == "list":
@@ -133,7 +139,7 @@ class Detection:
         number = getattr(value.number, "number", None)
         if field.kind != "number" or number is None or value.op.name not in _OPERATORS:
             raise Refused(f"{field.name}: only a number field compares with lt, lte, gt and gte")
-        return ir.Compares(field, _OPERATORS[value.op.name], number)
+        return ir.Compares(field, _OPERATORS[value.op.name], _number_of(field, number))
 
     @_test.register
     def _network(self, value: st.SigmaCIDRExpression, field: ir.FieldRef) -> ir.Predicate:
@@ -154,7 +160,7 @@ class Detection:
                 f"{field.name}|re: {pattern!r} uses what not every engine reads alike; "
                 "write wildcards instead, or [0-9] for \\d"
             )
-        return ir.Matches(_text(field, "|re"), pattern)
+        return ir.Matches(_text(field, "|re"), _same_everywhere(field, pattern))
 
     @_test.register
     def _reference(self, value: st.SigmaFieldReference, field: ir.FieldRef) -> ir.Predicate:
@@ -179,17 +185,13 @@ def by_pysigma(read: Callable[[], T]) -> T:
         raise Refused(f"pySigma does not read it: {' '.join(reason.split())}") from error
 
 
-def _known_modifiers(node: object) -> None:
-    """
-    :raises Refused: an encoding, whose letters would compare without case, which makes other texts of them.
-    """
-    if isinstance(node, dict):
-        for key in node:
-            encoded = _ENCODINGS & set(str(key).split("|")[1:])
-            if encoded:
-                raise Refused(f"{key}: text compares without case here, and {', '.join(sorted(encoded))} needs it")
-    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _known_modifiers(inner)
+def _depth(node: object) -> int:
+    """How many levels of and, or and not."""
+    levels, here = 0, [node]
+    while here:
+        here = [inner for one in here for inner in getattr(one, "args", ())]
+        levels += 1
+    return levels
 
 
 def coerced(field: ir.FieldRef, value: ir.Scalar) -> ir.Scalar:
@@ -203,16 +205,25 @@ def coerced(field: ir.FieldRef, value: ir.Scalar) -> ir.Scalar:
         return _boolean_of(field, value)
     if field.kind == "time":
         raise Refused(f"{field.name}: a rule does not test absolute times")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else _same_everywhere(field, str(value))
+
+
+def _same_everywhere(field: ir.FieldRef, text: str) -> str:
+    """
+    :raises Refused: a letter whose lower case is another one in another language.
+    """
+    if odd := next((letter for letter in text if letter in _ODD_LETTERS), ""):
+        raise Refused(f"{field.name}: {odd} in lower case is not the same in every language; write ? in its place")
+    return text
 
 
 def _number_of(field: ir.FieldRef, value: ir.Scalar) -> Union[int, float]:
     text = str(value).strip()
-    if re.fullmatch(r"-?\d+", text):
+    if re.fullmatch(r"-?[0-9]{1,15}", text):  # all of them are themselves as floats, which Splunk makes of them
         return int(text)
-    if re.fullmatch(r"-?\d+\.\d+", text):
+    if re.fullmatch(r"-?[0-9]{1,15}\.[0-9]{1,15}", text):
         return float(text)
-    raise Refused(f"{field.name}: it holds a number, which {value!r} is not")
+    raise Refused(f"{field.name}: it holds a number of at most 15 digits, which {value!r} is not")
 
 
 def _boolean_of(field: ir.FieldRef, value: ir.Scalar) -> bool:
@@ -227,10 +238,10 @@ def _text(field: ir.FieldRef, what: str) -> ir.FieldRef:
     return field
 
 
-def _piece(part: object) -> Union[str, ir.Wildcard]:
+def _piece(field: ir.FieldRef, part: object) -> Union[str, ir.Wildcard]:
     if part is st.SpecialChars.WILDCARD_MULTI:
         return ir.Wildcard.ANY
-    return ir.Wildcard.ONE if part is st.SpecialChars.WILDCARD_SINGLE else str(part)
+    return ir.Wildcard.ONE if part is st.SpecialChars.WILDCARD_SINGLE else _same_everywhere(field, str(part))
 
 
 def _flat(kind: type[Union[ir.And, ir.Or]], parts: list[ir.Predicate]) -> tuple[ir.Predicate, ...]:

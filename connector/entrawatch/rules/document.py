@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 _MOST = 200_000
 #: the schemas by the kind of document they are for
 _SCHEMAS = {"rule": "catalogue.schema.json", "baseline": "baseline.schema.json"}
+
+
+class Document(dict[str, Any]):
+    """A mapping of a YAML text.
+
+    :ivar places: the line of each of its dotted keys, from 1.
+    """
+
+    places: dict[str, int]
 
 
 class _Loader(yaml.SafeLoader):
@@ -47,7 +56,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[object, object]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def read_documents(text: str, faults: Faults) -> list[dict[str, Any]]:
+def read_documents(text: str, faults: Faults) -> list[Document]:
     """The mappings of a YAML text; what is none is a fault."""
     try:
         documents = list(_documents(text))
@@ -57,14 +66,15 @@ def read_documents(text: str, faults: Faults) -> list[dict[str, Any]]:
     except yaml.YAMLError as error:
         faults.add("", _yaml_fault(error))
         return []
-    if not documents or not all(isinstance(document, dict) for document in documents):
+    if not documents or None in documents:
         faults.add("", "a rule is a YAML mapping of keys to values")
         return []
-    return documents
+    return [document for document in documents if document is not None]
 
 
-def _documents(text: str) -> Iterator[Any]:
-    """
+def _documents(text: str) -> Iterator[Optional[Document]]:
+    """None for each document that is no mapping.
+
     :raises yaml.YAMLError: it is none, or its anchors stand for more than any rule holds.
     """
     loader = _Loader(text)
@@ -77,7 +87,13 @@ def _documents(text: str) -> Iterator[Any]:
                 raise yaml.constructor.ConstructorError(
                     None, None, "its anchors unfold to more than a rule can hold", node.start_mark
                 )
-            yield loader.construct_document(node)
+            held = loader.construct_document(node)
+            if held is None:
+                continue  # what stands behind a last "---"
+            document = Document(held) if isinstance(held, dict) else None
+            if document is not None:
+                document.places = dict(_places(node, ""))
+            yield document
     finally:
         loader.dispose()
 
@@ -93,6 +109,18 @@ def _size(node: yaml.Node, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
+def _places(node: yaml.Node, above: str) -> Iterator[tuple[str, int]]:
+    """The dotted keys below a node, with the line that each stands on."""
+    if isinstance(node, yaml.MappingNode):
+        inner = [(str(key.value), key, value) for key, value in node.value]
+    else:
+        inner = [(str(place), item, item) for place, item in enumerate(node.value)]
+    for name, at, value in inner:
+        yield above + name, at.start_mark.line + 1
+        if not isinstance(value, yaml.ScalarNode):
+            yield from _places(value, f"{above}{name}.")
+
+
 def _yaml_fault(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -100,8 +128,9 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
     return f"{where}no YAML: {' '.join(str(reason).split())}"
 
 
-def check(document: dict[str, Any], kind: str, faults: Faults) -> bool:
+def check(document: Document, kind: str, faults: Faults) -> bool:
     """Whether the document is as its schema says; each difference is a fault."""
+    faults.places = document.places
     errors = sorted(_validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path])
     for error in errors:
         faults.add(".".join(map(str, error.path)), _expectation(error))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an accident
@@ -11,14 +15,28 @@ class Refused(Exception):  # noqa: N818 - it is an answer, not an accident
 
 @dataclass
 class Faults:
-    """What is wrong with one file: "file: key: what was found; what was expected".
+    """What is wrong with one file: "file: line 7: key: what was found; what was expected".
 
     :param file: how the person calls the file.
+    :param places: the line of each dotted key, where they are known.
     """
 
     file: str
     lines: list[str] = field(default_factory=list)
+    places: Mapping[str, int] = field(default_factory=dict)
 
     def add(self, key: str, text: str) -> None:
-        """Note one fault under a dotted key ("" for the whole file)."""
-        self.lines.append(f"{self.file}: {key}: {text}" if key else f"{self.file}: {text}")
+        """Note one fault under a dotted key ("" for the whole file); the same fault is told once."""
+        line = self._line(key)
+        parts = [self.file, f"line {line}" if line else "", key, text]
+        told = " ".join(": ".join(filter(None, parts)).split())
+        if told not in self.lines:
+            self.lines.append(told)
+
+    def _line(self, key: str) -> int:
+        """Where the key stands, else what it lies in; 0 where nothing of it is in the file."""
+        while key:
+            if key in self.places:
+                return self.places[key]
+            key = key.rpartition(".")[0]
+        return 0

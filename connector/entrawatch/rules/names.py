@@ -25,6 +25,11 @@ _KINDS = {
     "date": "time",
     "ip": "address",
 }  # fmt: skip
+#: what rules of the community often ask of a whole object, and how it is asked here
+_HINTS = {
+    ("signin", "status"): "; what succeeded has status.errorCode: 0",
+    ("signin", "location"): "; a country is location.countryOrRegion",
+}
 
 
 @cache
@@ -42,7 +47,8 @@ def _field(source: str, name: str) -> ir.FieldRef:
     if found is None:
         raise Refused(f"the {source} source has no field {name!r}{_suggestion(source, name)}")
     if found.type not in _KINDS:
-        raise Refused(f"{name} holds a whole {found.type}; name a field inside it{_inside(found)}")
+        told = _HINTS.get((source, found.name), "")
+        raise Refused(f"{name} holds a whole object; name a field inside it{_inside(found)}{told}")
     return ir.FieldRef(found.name, _KINDS[found.type], _many(found))
 
 
@@ -54,9 +60,24 @@ def _many(field: Field) -> bool:
 
 
 def _suggestion(source: str, name: str) -> str:
-    known = {field.name.lower(): field.name for field in FIELDS if field.family in {source, "common"}}
+    known = _spellings(source)
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f"; did you mean {known[close[0]]}?" if close else "; docs/fields.md lists them"
+    if not close:
+        return "; docs/fields.md lists them"
+    spelling, meant = known[close[0]]
+    return f"; did you mean {spelling}{'' if spelling == meant else f' (here {meant})'}?"
+
+
+@cache
+def _spellings(source: str) -> dict[str, tuple[str, str]]:
+    """Lower-case spelling → how it is written and the field it means: Graph's names, columns, the community's."""
+    found: dict[str, tuple[str, str]] = {}
+    for field in FIELDS:
+        if field.family in {source, "common"} and not field.name.startswith("envelope."):
+            for spelling in filter(None, (field.name, field.column, *field.aliases)):
+                meant = resolve(spelling, source)
+                found.setdefault(spelling.lower(), (spelling, meant.name if meant else field.name))
+    return found
 
 
 def _inside(outer: Field) -> str:

@@ -1,0 +1,157 @@
+"""What is wrong with a Sigma document, part by part, so that one run tells all of it with its keys.
+
+pySigma reads a rule whole and stops at what it cannot bear; here it reads each key beside ones that are surely right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional
+
+from sigma.rule import SigmaRule
+
+from entrawatch.rules.conditions import Detection, Resolve, by_pysigma
+from entrawatch.rules.faults import Faults, Refused
+from entrawatch.words import near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from entrawatch.rules import ir
+
+#: a rule that pySigma reads: a key is read beside its others
+_RIGHT: dict[str, Any] = {
+    "title": "x",
+    "logsource": {"product": "azure", "service": "signinlogs"},
+    "detection": {"x": {"x": "x"}, "condition": "x"},
+}
+#: what each key takes, for what is said of a wrong one
+_TAKES = {
+    "title": "a text of at most 256 characters",
+    "id": "a UUID, as python -c 'import uuid; print(uuid.uuid4())' makes them",
+    "name": "a text",
+    "status": "stable, test, experimental, deprecated or unsupported",
+    "level": "informational, low, medium, high or critical",
+    "date": "a date as 2026-11-24",
+    "modified": "a date as 2026-11-24",
+    "description": "a text",
+    "author": "a text",
+    "license": "a text",
+    "taxonomy": "a text",
+    "tags": "a list of texts as attack.t1110",
+    "references": "a list of texts",
+    "fields": "a list of fields",
+    "falsepositives": "a list of texts",
+    "related": "a list of {id, type}",
+    "logsource": "product azure and service signinlogs or auditlogs",
+}
+
+
+def check_header(document: Mapping[str, Any], required: tuple[str, ...], faults: Faults) -> None:
+    """Note what pySigma says of each key but the detection and the correlation, which mean something here."""
+    for key in required:
+        if key not in document:
+            faults.add("", f"it has no {key}; {_missing(key, document)}")
+    for key, value in document.items():
+        if key not in {"detection", "correlation"}:
+            for told in _told(key, value):
+                faults.add(str(key), f"{told}{f'; it takes {_TAKES[key]}' if key in _TAKES else ''}")
+
+
+def _missing(key: str, document: Mapping[str, Any]) -> str:
+    """A key that is nearly it, or what to add."""
+    told = near(key, (str(one) for one in document if one not in _TAKES))
+    return f"is {told.split()[-1].rstrip('?')} meant to be it?" if told.startswith("did") else _ADD[key]
+
+
+_ADD = {
+    "title": "add a line that names it",
+    "logsource": f"it takes {_TAKES['logsource']}",
+    "detection": "add {selection: {FIELD: VALUE}, condition: selection}",
+}
+
+
+def _told(key: Any, value: Any) -> Iterator[str]:
+    if not isinstance(key, str):
+        yield f"{key} is a key that is no text"
+        return
+    try:
+        rule = by_pysigma(lambda: SigmaRule.from_dict({**_RIGHT, key: value}, collect_errors=True))
+    except Refused as refusal:
+        yield str(refusal)
+        return
+    yield from (" ".join(str(error).split()) for error in rule.errors)
+
+
+def predicate_of(
+    detection: Any, resolve: Resolve, parameters: Mapping[str, ir.Parameter], key: str, faults: Faults
+) -> Optional[ir.Predicate]:
+    """The predicate of a detection; None where it has faults, which are noted below `key`, all of them."""
+    reader = Detection(resolve, parameters)
+    try:
+        return reader.predicate(detection)
+    except Refused as refusal:
+        told = list(_parts(reader, detection)) or [("", str(refusal))]
+    for inner, reason in told:
+        faults.add(f"{key}.{inner}" if inner else key, reason)
+    return None
+
+
+def _parts(reader: Detection, detection: Any) -> Iterator[tuple[str, str]]:
+    """The key and the reason of everything in a detection that is refused for itself."""
+    if not isinstance(detection, dict):
+        yield "", "it is a mapping of names to what they select, with a condition"
+        return
+    named = {name: part for name, part in detection.items() if name != "condition"}
+    for name, part in named.items():
+        yield from _items(reader, str(name), part)
+    yield from _condition(reader, named, detection.get("condition"))
+
+
+def _items(reader: Detection, key: str, part: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(part, dict) and part:
+        for name, value in part.items():
+            yield from _item(reader, f"{key}.{name}", {name: value})
+    elif isinstance(part, list) and part:
+        for place, one in enumerate(part):
+            inner = f"{key}.{place}" if isinstance(one, (dict, list)) else key
+            yield from _items(reader, inner, one)
+    else:
+        yield from _item(reader, key, part)
+
+
+def _item(reader: Detection, key: str, part: Any) -> Iterator[tuple[str, str]]:
+    """What is refused of one field's values: each of them, for one that is wrong hides the next."""
+    whole = _refusal(reader, {"x": part, "condition": "x"})
+    if whole is None:
+        return
+    if isinstance(next(iter(part.values()), None) if isinstance(part, dict) else None, dict):
+        yield key, "a value is a text, a number, true, false, null or a list; write the path, as deviceDetail.trustType"
+        return
+    ((name, values),) = part.items() if isinstance(part, dict) and part else [("", None)]
+    told = []
+    if isinstance(values, list):
+        told = [_refusal(reader, {"x": {name: value}, "condition": "x"}) for value in values]
+    for reason in dict.fromkeys(filter(None, told)) or [whole]:
+        yield key, reason
+
+
+def _condition(reader: Detection, named: Mapping[Any, Any], condition: Any) -> Iterator[tuple[str, str]]:
+    """What is refused of the condition, whatever its parts are."""
+    if not named:
+        yield "", "it selects nothing; add selection: {FIELD: VALUE}, and condition: selection"
+    elif isinstance(condition, str) and "|" in condition:
+        yield "condition", "Sigma has dropped aggregations (| count, near); write a correlation, a document of its own"
+    elif condition is None:
+        yield "", f"it has no condition; add one, as condition: {next(iter(named))}"
+    else:
+        reason = _refusal(reader, {**{name: {"id": "x"} for name in named}, "condition": condition})
+        if reason:
+            yield "condition", f"{reason}; it joins {', '.join(map(str, named))} with and, or, not, 1 of and all of"
+
+
+def _refusal(reader: Detection, detection: dict[Any, Any]) -> Optional[str]:
+    try:
+        reader.predicate(detection)
+    except Refused as refusal:
+        return str(refusal)
+    return None
