@@ -99,6 +99,13 @@ def test_each_make_target_and_file_named_is_there(page: Path) -> None:
         assert (page.parent / link).exists(), link
 
 
+def test_the_readme_links_each_page_once_under_more() -> None:
+    more = PAGES[0].read_text(encoding="utf-8").partition("## More")[2]
+    linked = re.findall(r"\]\(([^)]+)\)", more)
+    pages = [str(page.relative_to(ROOT)) for page in (*PAGES[1:], ROOT / "CHANGELOG.md")]
+    assert sorted(linked) == sorted(pages)
+
+
 def test_the_schema_refuses_what_the_loader_refuses() -> None:
     schema = json.loads((ROOT / "docs/config.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
