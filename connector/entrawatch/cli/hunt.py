@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from datetime import datetime
 
     from rich.table import Table
@@ -21,15 +22,19 @@ EXAMPLES = """\
   entrawatch hunt exports/                                files, folders, .gz, - for standard input
   entrawatch hunt logs.jsonl --report findings.html       a page to look at
   entrawatch hunt logs.jsonl --format jsonl --fail        one finding a line; exit 1 when there is one
-  entrawatch hunt logs/ --rules password-spray brute-force --since 2026-11-01T00:00:00Z
+  entrawatch hunt logs/ --rules password-spray,brute-force --since 2026-11-01T00:00:00Z
 """
 _COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "low": "blue", "informational": "dim"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, or - for standard input")
-    parser.add_argument("--rules", nargs="+", default=[], metavar="SLUG", help="only these (default: all)")
+    # none may stand there: what stands behind --rules is sorted by what it is, and PATHs may stand among it
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input")
+    parser.add_argument(
+        "--rules", nargs="+", action="extend", default=[], metavar="SLUG",
+        help="only these (default: all); commas or blanks between them",
+    )  # fmt: skip
     parser.add_argument("--since", metavar="TIME", help="only findings that end after it (earlier records still count)")
     parser.add_argument("--until", metavar="TIME", help="only findings that begin before it")
     parser.add_argument("--format", choices=("table", "jsonl"), default="table")
@@ -41,22 +46,46 @@ def run(arguments: argparse.Namespace) -> int:
     """Hunt, print, and write the page."""
     from entrawatch.cli.console import say
     from entrawatch.cli.progress import bars
+    from entrawatch.errors import ConfigError
     from entrawatch.hunt.run import hunt_files
     from entrawatch.rules.shipped import chosen
 
-    catalogue = chosen(arguments.rules)
+    words, paths = sorted_words(arguments.rules, arguments.paths)
+    catalogue = chosen(words)
+    if not paths:
+        raise ConfigError(["hunt: no PATH; give files or folders of exported logs, or - for standard input"])
     since, until = _range(arguments)
     if arguments.report:
         _writable(arguments.report)
     with bars() as progress:
         told = progress.total("reading")
-        result = hunt_files(catalogue, arguments.paths, since=since, until=until, progress=told)
+        result = hunt_files(catalogue, paths, since=since, until=until, progress=told)
     if result.loaded.total:
         _print(result, arguments.format)
         if arguments.report:
             write_report(arguments.report, result)
             say(f"report: {arguments.report}")
     return _code(result, fail=arguments.fail)
+
+
+def sorted_words(rules: Sequence[str], paths: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What was given to --rules and as PATH: the rules, and the logs.
+
+    `--rules password-spray logs/` gives the folder to --rules, as far as argparse knows.
+    """
+    words = [word for given in rules for word in ([given] if Path(given).exists() else given.split(",")) if word]
+    logs = [word for word in words if _is_log(word)]
+    return [word for word in words if word not in logs], [*paths, *logs]
+
+
+def _is_log(word: str) -> bool:
+    """Whether it is no rule's name but a file or folder, and none of rules, which are YAML."""
+    from entrawatch.rules.shipped import shipped
+
+    path = Path(word)
+    if word in shipped().rules or not (path.exists() or word == "-"):
+        return False
+    return not any(file.suffix in {".yml", ".yaml"} for file in (path.iterdir() if path.is_dir() else [path]))
 
 
 def _writable(page: Path) -> None:
