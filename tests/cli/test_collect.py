@@ -218,6 +218,24 @@ def test_emulate_serves_what_its_configuration_says(tmp_path: Path) -> None:
     assert config["auth"]["secret_file"] not in out
 
 
+def test_a_configuration_for_an_emulator_that_keeps_its_keys_outlives_it(tmp_path: Path) -> None:
+    written = []
+    for _ in range(2):
+        path = tmp_path / "emu.yml"
+        options = ["--tenant-size", "2", "--days", "1", "--keep", "keys", "--write-config", path]
+        process = start("emulate", *options, cwd=tmp_path)
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(4)]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        secret, bundle = config["auth"]["secret_file"], config["graph"]["ca_bundle"]
+        assert any(secret in line and bundle in line for line in said)
+        written.append([secret, (tmp_path / "keys/client-secret").read_text(encoding="utf-8"), bundle])
+    assert written[0] == written[1]
+    assert written[0][0] == str(tmp_path / "keys/client-secret")
+
+
 def test_simulate_writes_a_company(call: Callable[..., Done], tmp_path: Path) -> None:
     options = [
         "--users",

@@ -73,6 +73,7 @@ def test_each_command_has_help_with_examples(call: Callable[..., Done], name: st
         (["demo", "--users", "1"], "entrawatch: --users: users: 1 are too few for a company"),
         (["emulate", "--port", "70000"], "entrawatch: --port: 70000 is no port; 0 takes a free one"),
         (["emulate", "--faults", "none.yml"], "entrawatch: none.yml: cannot be read"),
+        (["emulate", "--keep", __file__], f"entrawatch: --keep: {__file__} cannot be written (File exists)"),
         (["register-app", "--tenant-id", "a b"], "entrawatch: --tenant-id: 'a b' is no tenant"),
         (["register-app", "--tenant-id", "a.example", "--days", "0"], "entrawatch: --days: 0 is not between 1 and 730"),
         (["register-app", "--tenant-id", "a.example", "--graph-url", "http://x"], "entrawatch: --graph-url: http://x"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.errors import ConfigError
 
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 NAME = "emulate"
 HELP = "Serve an emulated Graph with a synthetic tenant on loopback, and print the configuration that connects to it."
 EXAMPLES = """\
-  entrawatch emulate --port 8443 --write-config emulator.yml
-  entrawatch fetch --config emulator.yml --out logs --since 7d     in a second terminal
+  entrawatch emulate --port 8443 --keep emulated/keys --write-config emulator.yml
+  entrawatch doctor --config emulator.yml                          in a second terminal
+  entrawatch fetch --config emulator.yml --out logs --since 7d
+  entrawatch run --config emulator.yml --once
   entrawatch emulate --tenant-size 2000 --days 3 --faults faults.yml
 """
 
@@ -30,6 +32,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="another number is another company")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong, and when (docs/emulator.md)")
     parser.add_argument("--no-throttle", action="store_true", help="answer without Graph's limits")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR",
+        help="keep certificates and client secret there and use them again at the next start, so that a configuration "
+        "stays good (with --port); otherwise they are in a temporary folder and gone at the end",
+    )  # fmt: skip
     parser.add_argument("--write-config", type=Path, metavar="FILE", help="write the configuration there as well")
 
 
@@ -45,11 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
     say("making the tenant …")
     with stop_on_signals(stop), Emulator(_tenant(arguments), **options) as emulator:
         text = config_of(emulator)
+        say(f"CA certificate: {emulator.ca_file}; client secret: {emulator.secret_file}, readable by you only")
         if arguments.write_config:
             arguments.write_config.write_text(text, encoding="utf-8")
         print(text, end="", flush=True)
         if arguments.write_config:
-            say(f"in a second terminal: entrawatch doctor --config {arguments.write_config}, then fetch or run")
+            say(f"in a second terminal: entrawatch doctor --config {arguments.write_config}, then fetch or run --once")
         say(f"serving {emulator.url}; Ctrl-C ends it")
         while not stop.wait(0.5):
             pass
@@ -82,7 +90,21 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ConfigError([f"--port: {arguments.port} is no port; 0 takes a free one"])
     _free(arguments.port)
     faults, seed = load_faults(arguments.faults) if arguments.faults else ((), 0)
-    return {"faults": faults, "seed": seed, "throttle": not arguments.no_throttle, "port": arguments.port}
+    given = {"faults": faults, "seed": seed, "throttle": not arguments.no_throttle, "port": arguments.port}
+    return {**given, "keep": _keep(arguments.keep)}
+
+
+def _keep(folder: Optional[Path]) -> Optional[Path]:
+    """:raises ConfigError: nothing can be kept there."""
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise ConfigError([f"--keep: {folder} cannot be written ({error.strerror}); give another folder"]) from None
+    return folder.absolute()  # the configuration that names its files may lie elsewhere
 
 
 def _free(port: int) -> None:
@@ -101,18 +123,14 @@ def _free(port: int) -> None:
 
 
 def config_of(emulator: Emulator) -> str:
-    """A configuration that connects to it; the secret lies in a file beside its certificate, as long as it runs."""
+    """A configuration that connects to it; its secret is in the emulator's file."""
     import yaml
 
-    secret = Path(emulator.ca_file).parent / "client-secret"
-    handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(emulator.client_secret)
     graph = {"url": emulator.url, "login_url": emulator.login_url, "ca_bundle": str(emulator.ca_file)}
     whole = {
         "tenant_id": emulator.tenant_id,
         "client_id": emulator.client_id,
-        "auth": {"method": "client_secret", "secret_file": str(secret)},
+        "auth": {"method": "client_secret", "secret_file": str(emulator.secret_file)},
         "graph": graph,
         "state_dir": "emulated/state",
         "sinks": [{"type": "files", "path": "emulated/events"}],

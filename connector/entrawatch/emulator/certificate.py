@@ -1,4 +1,4 @@
-"""A certificate authority and a server certificate for loopback, made when the emulator starts."""
+"""A certificate authority and a server certificate for loopback, made when the emulator starts, or kept from before."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LIFETIME = timedelta(days=30)
+#: what a kept certificate must be good for still
+_LEFT = timedelta(days=1)
 
 
 def _name(text: str) -> x509.Name:
@@ -64,21 +66,35 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def server_context(directory: Path) -> tuple[ssl.SSLContext, Path]:
-    """The server's TLS context and the CA file that clients trust; both made anew, the keys kept nowhere else.
+    """The server's TLS context and the CA file that clients trust; the CA's key is kept nowhere.
 
-    :param directory: an existing private directory for the files.
+    :param directory: an existing private directory for the files. Those that are there are used again, as long as they
+        are good for a day.
     """
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_file, chain = directory / "ca.pem", directory / "server.pem"
-    ca_file.write_bytes(_pem(_authority(ca_key)))
-    plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    chain.touch(mode=0o600)
-    chain.write_bytes(private + _pem(_leaf(key, ca_key)))
+    if not (ca_file.is_file() and _good(chain)):
+        _make(ca_file, chain)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(chain)
     return context, ca_file
+
+
+def _good(chain: Path) -> bool:
+    try:
+        end = x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return False
+    return end - datetime.now(timezone.utc) > _LEFT
+
+
+def _make(ca_file: Path, chain: Path) -> None:
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    chain.touch(mode=0o600)
+    chain.write_bytes(private + _pem(_leaf(key, ca_key)))
+    ca_file.write_bytes(_pem(_authority(ca_key)))
 
 
 def public_key_of(pem: bytes) -> str:

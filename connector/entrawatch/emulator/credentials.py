@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 from urllib.parse import parse_qs
@@ -10,6 +11,7 @@ import jwt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from entrawatch.emulator.answers import Request
 
@@ -25,6 +27,15 @@ class TokenRefusedError(Exception):
     def __init__(self, error: str, number: int, text: str, status: int = 400) -> None:
         self.error, self.number, self.text, self.status = error, number, text, status
         super().__init__(text)
+
+
+def kept(file: Path, fresh: str) -> str:
+    """The secret in a file; where there is none, the fresh one is put there, for its owner's eyes alone."""
+    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as opened:
+        found = opened.read().strip()
+        if not found:
+            opened.write(fresh)
+    return found or fresh
 
 
 @dataclass

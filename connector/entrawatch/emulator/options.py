@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Optional, Union
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from entrawatch.emulator.throttle import Limits
 
@@ -52,6 +53,8 @@ class Options:
     :param device_polls: polls that are answered "pending" before the person has signed in; None waits for
         `Emulator.devices.decide`.
     :param port: 0 for a free one.
+    :param keep: folder that certificates and the application's secret are kept in, and taken from where they are
+        there; None for a temporary one, which is gone at the end.
     :param tenant_id: a GUID.
     :param domain: the tenant's verified domain.
     """
@@ -68,5 +71,6 @@ class Options:
     device_interval: int = 5
     device_polls: Optional[int] = 1
     port: int = 0
+    keep: Optional[Path] = None
     tenant_id: str = "5a3e0c4e-7f0b-4d8e-9a51-0c0ffee0e7a1"
     domain: str = "contoso.example"

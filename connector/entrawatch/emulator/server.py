@@ -13,7 +13,7 @@ from entrawatch.clock import SystemClock
 from entrawatch.emulator.answers import RefusedError, refused
 from entrawatch.emulator.authority import Authority
 from entrawatch.emulator.certificate import public_key_of, server_context
-from entrawatch.emulator.credentials import App
+from entrawatch.emulator.credentials import App, kept
 from entrawatch.emulator.devices import Devices, managed_identity
 from entrawatch.emulator.directory import Directory
 from entrawatch.emulator.keep import Keep
@@ -41,9 +41,9 @@ class Emulator:
     """A context manager: it answers from `with` to the end of it.
 
     While it runs: `url` and `login_url` (https on loopback), `ca_file` that clients trust, `tenant_id`, `client_id`,
-    `client_secret`, `identity_endpoint` and `identity_header` (managed identity, App Service's form), `authority` and
-    `devices`; `requests` is the log of what was answered, `failures` holds exceptions of the emulator itself, which
-    clients see as 500.
+    `client_secret` and `secret_file`, `identity_endpoint` and `identity_header` (managed identity, App Service's form),
+    `authority` and `devices`; `requests` is the log of what was answered, `failures` holds exceptions of the emulator
+    itself, which clients see as 500.
 
     :param emitted: the tenant's records.
     :param faults: what goes wrong, and when.
@@ -97,7 +97,11 @@ class Emulator:
     def _start(self) -> None:
         self._keep.add(self._emitted)
         self._emitted = ()
-        context, self.ca_file = server_context(Path(self._directory.name))
+        folder = self._options.keep or Path(self._directory.name)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        context, self.ca_file = server_context(folder)
+        self.secret_file = folder / "client-secret"
+        self.client_secret = kept(self.secret_file, self.client_secret)
         self._server = Server(self._options.port, context, self._answer)
         self.url = self.login_url = f"https://localhost:{self._server.server_address[1]}"
         self.identity_endpoint = f"{self.url}/msi/token"
