@@ -65,11 +65,12 @@ def test_rules_and_paths_are_told_apart(call: Callable[..., Done], words: str, i
         ("--rules application-added nosuch.jsonl", "there is no rule 'nosuch.jsonl'"),
         ("logs --rules application-aded", "did you mean application-added?"),
         ("--rules nosuch.jsonl logs", "there is no rule 'nosuch.jsonl'"),
-        ("logs --rules mine.yml", "there is no rule 'mine.yml'"),
+        ("logs --rules mine.yml", "mine.yml: it has no detection"),
+        ("logs --rules nosuch.yml", "nosuch.yml: there is no such file or folder"),
     ],
 )
 def test_what_is_neither_is_said(call: Callable[..., Done], here: Path, words: str, told: str) -> None:
-    (here / "mine.yml").write_text("title: mine", encoding="utf-8")
+    (here / "mine.yml").write_text("title: mine\nlogsource: {product: azure, service: auditlogs}", encoding="utf-8")
     done = call("hunt", *words.split())
     assert (done.code, done.out) == (2, "")
     assert told in done.line

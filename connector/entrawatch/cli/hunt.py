@@ -1,4 +1,4 @@
-"""`entrawatch hunt`: the catalogue's rules over exported logs, without a SIEM."""
+"""`entrawatch hunt`: the catalogue's rules, or one's own, over exported logs, without a SIEM."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ EXAMPLES = """\
   entrawatch hunt logs.jsonl --report findings.html       a page to look at
   entrawatch hunt logs.jsonl --format jsonl --fail        one finding a line; exit 1 when there is one
   entrawatch hunt logs/ --rules password-spray,brute-force --since 2026-11-01T00:00:00Z
+  entrawatch hunt logs/ --rules my-rule.yml more-rules/   Sigma rules and correlations of your own
 """
 _COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "low": "blue", "informational": "dim"}
 
@@ -32,8 +33,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     # none may stand there: what stands behind --rules is sorted by what it is, and PATHs may stand among it
     parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input")
     parser.add_argument(
-        "--rules", nargs="+", action="extend", default=[], metavar="SLUG",
-        help="only these (default: all); commas or blanks between them",
+        "--rules", nargs="+", action="extend", default=[], metavar="RULE",
+        help="only these (default: the catalogue): names, or Sigma files and folders; commas or blanks between them",
     )  # fmt: skip
     parser.add_argument("--since", metavar="TIME", help="only findings that end after it (earlier records still count)")
     parser.add_argument("--until", metavar="TIME", help="only findings that begin before it")
@@ -45,13 +46,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Hunt, print, and write the page."""
     from entrawatch.cli.console import say
+    from entrawatch.cli.own import asked_to_hunt
     from entrawatch.cli.progress import bars
     from entrawatch.errors import ConfigError
     from entrawatch.hunt.run import hunt_files
-    from entrawatch.rules.shipped import chosen
 
     words, paths = sorted_words(arguments.rules, arguments.paths)
-    catalogue = chosen(words)
+    asked = asked_to_hunt(words)
     if not paths:
         raise ConfigError(["hunt: no PATH; give files or folders of exported logs, or - for standard input"])
     since, until = _range(arguments)
@@ -59,13 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
         _writable(arguments.report)
     with bars() as progress:
         told = progress.total("reading")
-        result = hunt_files(catalogue, paths, since=since, until=until, progress=told)
+        result = hunt_files(asked.catalogue, paths, since=since, until=until, progress=told)
     if result.loaded.total:
         _print(result, arguments.format)
         if arguments.report:
             write_report(arguments.report, result)
             say(f"report: {arguments.report}")
-    return _code(result, fail=arguments.fail)
+    return _code(result, fail=arguments.fail) or (2 if asked.left_out else 0)
 
 
 def sorted_words(rules: Sequence[str], paths: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -85,7 +86,7 @@ def _is_log(word: str) -> bool:
     path = Path(word)
     if word in shipped().rules or not (path.exists() or word == "-"):
         return False
-    return not any(file.suffix in {".yml", ".yaml"} for file in (path.iterdir() if path.is_dir() else [path]))
+    return not any(file.suffix in {".yml", ".yaml"} for file in (path.rglob("*") if path.is_dir() else [path]))
 
 
 def _writable(page: Path) -> None:

@@ -90,10 +90,10 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from entrawatch.cli.own import asked
 
-    catalogue = asked([arguments.rule], "rules show").catalogue
-    told = _queries(catalogue, arguments) if arguments.dialect else map(_words, catalogue.rules.values())
+    found = asked([arguments.rule], "rules show")
+    told = _queries(found.catalogue, arguments) if arguments.dialect else map(_words, found.catalogue.rules.values())
     print("\n".join(told), end="")
-    return 0
+    return 2 if found.left_out else 0
 
 
 def _queries(catalogue: Catalogue, arguments: argparse.Namespace) -> list[str]:
@@ -183,10 +183,10 @@ def _coverage(arguments: argparse.Namespace) -> int:
     from entrawatch.cli.own import asked, covered
     from entrawatch.rules.navigator import layer
 
-    catalogue = asked(arguments.rules, "rules coverage").catalogue
-    rules = list(catalogue.rules.values())
-    _table(list(catalogue.rules), covered(rules, catalogue.baselines))
+    found = asked(arguments.rules, "rules coverage")
+    rules = list(found.catalogue.rules.values())
+    _table(list(found.catalogue.rules), covered(rules, found.catalogue.baselines))
     if arguments.navigator:
         arguments.navigator.write_text(layer(rules), encoding="utf-8")
         print(f"layer: {arguments.navigator}")
-    return 0
+    return 2 if found.left_out else 0

@@ -223,7 +223,7 @@ class Kql(Dialect):
         taken = next((name for name in names if names.count(name) > 1), None)
         if taken:
             raise Unsupported(rule.query, f"the name {taken} stands for two things: call the parameter otherwise")
-        title = " ".join(rule.title.split())
+        title = " ".join(rule.title.split()).encode("ascii", "replace").decode()  # a comment: what is asked stays exact
         text = written(f"{rule.id} {rule.slug}: {title}", [*parameters, *lets], pipe)
         if not text.isascii() or len(text) > LONGEST:
             raise Unsupported(rule.query, f"Sentinel takes {LONGEST} characters of ASCII, this is {len(text)}")
