@@ -68,6 +68,7 @@ def test_a_rule_of_ones_own_finds_as_the_catalogues_do(call: Callable[..., Done]
     page = (here / "page.html").read_text(encoding="utf-8")
     assert "Too many lockouts" in page
     assert "Ask the person by another channel" in page
+    assert "May be harmless when" not in page, "it does not say"
 
 
 def test_a_correlation_finds_and_what_it_counts_over_does_not(call: Callable[..., Done], here: Path) -> None:
@@ -88,6 +89,15 @@ def test_it_hunts_beside_the_catalogues_and_in_folders(call: Callable[..., Done]
     table = call("hunt", "logs.json", "--rules", "rules", "guest-invited").out
     assert table.startswith("2 findings in 2 sign-ins")
     assert table.count(" mine ") == 2
+
+
+def test_a_strangers_rule_does_no_harm_on_the_page(call: Callable[..., Done], here: Path) -> None:
+    odd = 'title: "<script>alert(1)</script> \\e[2J"\nreferences: ["javascript:alert(1)", "https://example.org/?<b>"]'
+    put(here / "mine.yml", SIGMA.replace("title: Too many lockouts", odd))
+    done = call("hunt", "--rules", "mine.yml", "logs.json", "--report", "page.html")
+    page = (here / "page.html").read_text(encoding="utf-8")
+    assert (done.code, "\x1b" in done.out, "<script>" in page, 'href="javascript' in page) == (0, False, False, False)
+    assert 'href="https://example.org/?&lt;b&gt;"' in page
 
 
 def test_what_sql_cannot_say_is_refused_before_the_hunt(call: Callable[..., Done], here: Path) -> None:
