@@ -113,21 +113,25 @@ class Sentinel:
                 self.connection.register("filled", rows)
                 self.connection.execute(f"INSERT INTO {table} SELECT * FROM filled")
 
+    def moments(self, every: timedelta, after: timedelta) -> list[list[datetime]]:
+        """When the rule runs, story by story, by the story's own clock.
+
+        :param after: how long behind the last record it goes on to run.
+        """
+        found = []
+        for place, story in enumerate(self.stories):
+            times = story.times()
+            first = times[0] + OFFSET * (1 + 5 * place) % every
+            found.append([first + turn * every for turn in range((times[-1] + after - first) // every + 1)])
+        return found
+
     def alerts(
         self, query: str, every: timedelta, period: timedelta, after: timedelta
     ) -> tuple[list[list[dict[str, Any]]], list[list[dict[str, Any]]]]:
         """The result rows of the rule's runs, each an alert, story by story: where `now()` is the moment that a run was
-        scheduled for, and where it is the real one.
-
-        :param after: how long behind the last record it goes on to run.
+        scheduled for, and where it is the real one. A row's `now` says which run it is of.
         """
-        moments: list[tuple[datetime, int]] = []
-        for place, story in enumerate(self.stories):
-            times = story.times()
-            last, now = times[-1] + after, times[0] + OFFSET * (1 + 5 * place) % every
-            while now <= last:
-                moments.append((now + place * APART, place))
-                now += every
+        moments = [(now + place * APART, place) for place, own in enumerate(self.moments(every, after)) for now in own]
         runs = [Run(place, False, now, now - period, now, now + DELAY) for now, place in moments]
         runs += [Run(place, True, now, now - DELAY - period, now - DELAY, now) for now, place in moments]
         found: tuple[list[list[dict[str, Any]]], ...] = tuple([[] for _ in self.stories] for _ in range(2))
@@ -146,7 +150,7 @@ class Sentinel:
             columns = {name: [getattr(run, name) for run in runs] for name in Run.__dataclass_fields__}
             self.connection.register("runs", pa.table(columns))
             translated = _TABLES.sub(_SEEN, translated.replace("$kqlnow", "runs.now"))
-            translated = f"SELECT runs.story, runs.real, found.* FROM runs, LATERAL ({translated}) AS found"
+            translated = f"SELECT runs.story, runs.real, runs.now, found.* FROM runs, LATERAL ({translated}) AS found"
         result = self.connection.execute(translated)
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, values)) for values in result.fetchall()]

@@ -1,21 +1,19 @@
-"""The queries in content/sentinel's own files, run as Sentinel runs them: late records, any offset, one alert each."""
+"""The queries in content/sentinel's own files, run as Sentinel runs them: any offset, late records, what alerts say."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from tests.rules.judge import Judge, fold, rows
 
 from entrawatch.dialects.kql_text import spelled
 from entrawatch.rules import ir
 
 from .sentinel_content import ASKED, BY_ID, CATALOGUE, HUNTS, NRT, SCHEDULED, duration
-from .sentinel_engine import APART, Sentinel, Story
+from .sentinel_engine import Sentinel, Story
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 JUDGE = Judge(CATALOGUE.baselines)
@@ -149,67 +147,6 @@ def test_two_accounts_of_one_finding_are_two_entities() -> None:
     assert not names[2]
 
 
-# --- bursts and gaps, any time and any lateness -----------------------------------------------------------------------
-
-BRUTE, FAILURE = SCHEDULED["BruteForce.yaml"], CATALOGUE.rules["brute-force"].cases[0].records[0]
-_START = datetime(2026, 1, 7, 9, tzinfo=timezone.utc)
-times = st.lists(st.tuples(st.integers(0, 240), st.integers(0, 59)), min_size=5, max_size=24)
-
-
-def failures(made: list[tuple[int, int]]) -> Story:
-    """Failures of one account: minutes after nine, and minutes late."""
-    stream, record = FAILURE
-    ordered = sorted(made)
-    records = [
-        (stream, {**record, "id": f"f{place}", "createdDateTime": (_START + minute * MINUTE).isoformat()})
-        for place, (minute, _) in enumerate(ordered)
-    ]
-    return Story(records, [late * MINUTE for _, late in ordered])
-
-
-#: shrinking a whole workspace of stories takes minutes; each story stands in the message
-_QUICK = settings(
-    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
-)
-
-
-@_QUICK
-@given(st.lists(times, min_size=40, max_size=40))
-def test_each_finding_is_told_once(made: list[list[tuple[int, int]]]) -> None:
-    stories = [failures(one) for one in made]
-    rule = CATALOGUE.rules["brute-force"]
-    right = [JUDGE.findings(rule, rows(story.records)) for story in stories]
-    for found in alerts(BRUTE, Sentinel(stories)):
-        for place, (told, findings) in enumerate(zip(found, right)):
-            ends = [alert["WindowEnd"] - place * APART for alert in told]
-            held = [[end for end in ends if one.start < aware(one, end) <= one.end] for one in findings]
-            assert [len(one) for one in held] == [1] * len(findings), made[place]
-            assert len(ends) == len(findings), made[place]
-
-
-@pytest.mark.parametrize(
-    ("made", "ends"),
-    [
-        # earlier failures come late: the finding began earlier than was told, and is not told again
-        ([(60, 1)] * 5 + [(55, 50)] * 5, ["10:05"]),
-        # the late ones are told first, and what then comes in time goes on
-        ([(130, 1)] * 5 + [(67, 58)] * 5, ["10:10"]),
-        # what came too late to be told does not keep what it would be one finding with from being told
-        ([(1, 128)] * 5 + [(115, 20)] * 5, ["11:00"]),
-        # the late ones decide: four in time, and a fifth
-        ([(60, 1)] * 4 + [(50, 55)], ["10:05"]),
-        ([(60, 1)] * 4 + [(50, 130)], []),
-    ],
-)
-def test_late_failures_of_a_finding(made: list[tuple[int, int]], ends: list[str]) -> None:
-    for (found,) in alerts(BRUTE, Sentinel([failures(made)])):
-        assert sorted(f"{alert['WindowEnd']:%H:%M}" for alert in found) == ends
-
-
-def aware(finding: Any, end: datetime) -> datetime:
-    return end.replace(tzinfo=finding.end.tzinfo)
-
-
 def test_the_rules_of_single_events_are_those_with_a_twin() -> None:
     assert {BY_ID[one["id"]].slug for one in NRT.values()} == {
         slug for slug, rule in CATALOGUE.rules.items()
@@ -218,6 +155,9 @@ def test_the_rules_of_single_events_are_those_with_a_twin() -> None:
 
 
 # --- the workbook -----------------------------------------------------------------------------------------------------
+
+
+BRUTE = SCHEDULED["BruteForce.yaml"]
 
 
 @pytest.fixture(scope="module")

@@ -221,17 +221,20 @@ class Judge:
 
     def findings(self, rule: Rule, rows_: list[Row]) -> list[Finding]:
         """Every finding of the rule in these rows, one for neighbouring hits of a key."""
+        hits = self.hits(rule, rows_)
+        return once(hits) if isinstance(rule.query, ir.EventQuery) else merged(hits)
+
+    def hits(self, rule: Rule, rows_: list[Row]) -> list[Finding]:
+        """Each hit of the rule in these rows by itself: an event, a window, a pair in a window."""
         query = rule.query
         own = [row for row in rows_ if row.source == rule.source and holds(query_where(query), row)]
         if isinstance(query, ir.EventQuery):
-            return once(self._events(rule, query, own, self._known(query.outside, rows_)))
+            return self._events(rule, query, own, self._known(query.outside, rows_))
         if isinstance(query, ir.WindowQuery):
-            hits = self._windows(rule, query, own, self._known(query.outside, rows_))
-        elif isinstance(query, ir.FollowedQuery):
-            hits = self._followed(rule, query, rows_)
-        else:
-            hits = self._joined(rule, query, own, rows_)
-        return merged(hits)
+            return self._windows(rule, query, own, self._known(query.outside, rows_))
+        if isinstance(query, ir.FollowedQuery):
+            return self._followed(rule, query, rows_)
+        return self._joined(rule, query, own, rows_)
 
     def _events(self, rule: Rule, query: ir.EventQuery, own: list[Row], known: Known) -> list[Finding]:
         return [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ALLOWANCE = timedelta(hours=1)
 #: how late Sentinel runs a scheduled rule
 DELAY = timedelta(minutes=5)
+#: how far apart the rows of one event may be: while the first is in sight, a later one is none of its own
+ROWS = timedelta(minutes=45)
 #: how often a rule on single events is run
 _EVERY = timedelta(minutes=15)
 #: from this query period on, Sentinel runs a rule every hour at most
@@ -57,8 +59,8 @@ def schedule(rule: Rule, baseline: Optional[Baseline]) -> Schedule:
         # the longest that still lets it run more often than hourly: the more it sees, the longer a finding is known
         return Schedule(query.every, _LONG - _HOUR) if least < _LONG else Schedule(_HOUR, _rounded(least))
     if baseline:
-        return Schedule(_HOUR, _rounded(baseline.lookback + _HOUR + ALLOWANCE + _MARGIN))
-    return Schedule(_EVERY, _EVERY + ALLOWANCE)
+        return Schedule(_HOUR, _rounded(baseline.lookback + _HOUR + ALLOWANCE + ROWS + _MARGIN))
+    return Schedule(_EVERY, _EVERY + ALLOWANCE + ROWS)
 
 
 def _of_windows(query: ir.WindowQuery, baseline: Optional[Baseline]) -> Schedule:

@@ -8,13 +8,15 @@ that are F apart tile the arrivals.
 
 What a run tells is what it finds and the run before could not find, both from the records as they arrived:
 
-* A single event is told by the run in whose F its first record arrived.
+* A single event is told by the run in whose F its first record arrived; its records may be ROWS apart.
 * A window is looked at by each run until ALLOWANCE after it ended. It is told by the first run for which it holds, and
   only where a finding begins: windows of one group that overlap are one finding, and so is what goes on for days.
 * A pair, and a sequence, is told once both sides have arrived.
 
-So what arrives within ALLOWANCE is neither missed nor told twice, as long as no window is shorter than ALLOWANCE, with
-one exception: what pauses for longer than a run can look back, a day at most, is told again when it goes on.
+So what arrives within ALLOWANCE is not missed, and what one run could know to be one finding is told once. It is enough
+to look at a slot's neighbours, as no window is shorter than ALLOWANCE: what is new and what is old after it lie closer
+than that. Two exceptions: what pauses for longer than a run can look back, a day at most, is told again when it goes on;
+and two findings stay two that have been told before a late record shows them to be one.
 
 **NRT.** Sentinel hands the query each minute what was ingested in it; the text has no clock.
 
@@ -35,7 +37,7 @@ from entrawatch.dialects.base import Compiled, Refusal, Unsupported
 from entrawatch.dialects.kql import Kql
 from entrawatch.dialects.kql_entities import mapped, with_object_ids
 from entrawatch.dialects.kql_reading import Reading, with_present
-from entrawatch.dialects.kql_schedule import ALLOWANCE, DELAY, Schedule, schedule
+from entrawatch.dialects.kql_schedule import ALLOWANCE, DELAY, ROWS, Schedule, schedule
 from entrawatch.dialects.kql_text import Let, Pipe, Step, span, spelled, step, where
 from entrawatch.dialects.sql import evidence
 
@@ -72,7 +74,7 @@ class SentinelKql(Kql):
         if query.outside and self.profile == "nrt":
             raise Unsupported(query.outside, "a baseline reaches further back than NRT sees")
         every = self._schedule(rule).every
-        since = f"ago({span(every + ALLOWANCE)})" if self._timed else ""
+        since = f"ago({span(every + ALLOWANCE + ROWS)})" if self._timed else ""
         reading = self._reading(rule, [query.where], query.outside, _since(since))
         hits = reading.passing(query.where).then(*self._arrived())
         lets: list[Let] = []
