@@ -69,6 +69,30 @@ def test_a_modifier_means_what_it_says(tmp_path: Path, test: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
+    "detection",
+    [
+        {"a1": {"userAgent": "x"}, "a2": {"appDisplayName": "y"}, "f": {"isInteractive": None},
+         "condition": "1 of a* and not f"},
+        {"a": {"userAgent": "x"}, "b": {"isInteractive": True}, "condition": "all of them"},
+        {"a": {"userAgent": "x"}, "_b": {"isInteractive": True}, "condition": "any of them"},
+        {"a": [{"userAgent": "x", "isInteractive": False}, {"appDisplayName": "y"}], "condition": "a"},
+        {"a": [[{"userAgent": "x"}], {"userAgent|contains": "_"}], "condition": "not a"},
+        {"a": {"userAgent|contains|all": ["x", "_"], "appDisplayName": ["x", "y"]}, "condition": "a"},
+        {"a": {"userAgent": "x"}, "f": {"isInteractive": True, "appDisplayName": ""}, "condition": "a and not (not f)"},
+        {"a": {"userAgent": "x"}, "b": {"userAgent": "y"}, "condition": ["a", "b and not a"]},
+        {"a": {"userAgent": "x"}, "b": {"userAgent": "y"}, "c": {"isInteractive": None}, "condition": "a or b and c"},
+        {"a": {"appliedConditionalAccessPolicies.result": ["x", None]}, "condition": "a"},
+        {"a": {"ResultType|gte": 0, "ResultType|lt": 50126.5}, "condition": "not a"},
+        {"not_a": {"userAgent": "x"}, "and": {"userAgent": "y"}, "condition": "not_a"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_condition_means_what_it_says(tmp_path: Path, detection: dict[str, Any]) -> None:
+    (rule,), faults = read(write(tmp_path, without(PLAIN, detection=detection)))
+    assert (faults, agree(rule) > 0) == ([], True)
+
+
+@pytest.mark.parametrize(
     ("test", "told"),
     [
         ({"userAgent|base64": "x"}, "text compares without case here, and base64 needs it"),
