@@ -57,8 +57,8 @@ def test_the_pipelines_commands_are_commands() -> None:
 
 
 def test_every_option_that_all_products_have_is_explained() -> None:
-    for option in ("--plan", "--check", "--yes", "--rules", "--enable", "--prune", "--overwrite-drift", "--format",
-                   "--content", "--ca-bundle"):  # fmt: skip
+    for option in ("--plan", "--check", "--yes", "--rules", "--enable", "--prune", "--remove", "--overwrite-drift",
+                   "--format", "--content", "--ca-bundle"):  # fmt: skip
         assert f"| `{option}" in PAGE, option
 
 

@@ -21,6 +21,7 @@ EXAMPLES = """\
   entrawatch deploy elastic --kibana-url https://kibana.example:5601 --plan     show, change nothing
   entrawatch deploy elastic --kibana-url https://kibana.example:5601            show, ask, do
   entrawatch deploy splunk --url https://splunk.example:8089 --yes --prune      for a pipeline
+  entrawatch deploy splunk --url https://splunk.example:8089 --remove           take all of ours out again
   entrawatch deploy sentinel --subscription 00000000-0000-0000-0000-000000000000 --resource-group soc --workspace soc
 """
 FAILED = 3
@@ -47,6 +48,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--rules", nargs="+", default=[], metavar="SLUG", help="only these rules (entrawatch rules list)")
     what.add_argument("--enable", action="store_true", help="let new rules run at once; they are put there disabled")
     what.add_argument("--prune", action="store_true", help="delete our rules that are no longer in the catalogue")
+    what.add_argument("--remove", action="store_true", help="take our rules out: delete all, put none there")
     what.add_argument("--overwrite-drift", action="store_true", help="overwrite what somebody changed by hand")
     what.add_argument("--content", type=Path, metavar="DIR", help="a checkout's content folder (default: installed)")
     what.add_argument("--format", choices=("text", "json"), default="text", help="how to tell it (default text)")
@@ -61,15 +63,15 @@ def _common(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plan, ask, deploy; 1 where `--check` finds a difference, 3 where an object could not be put there."""
     from entrawatch.cli import deploy_products
-    from entrawatch.deploy.run import Choice, Deployment
+    from entrawatch.deploy.run import Choice, Deployment, emptied
 
-    if not 1 <= arguments.timeout <= 3600:
-        raise ConfigError([f"--timeout: {arguments.timeout:g} is not between 1 and 3600 seconds"])
+    _check(arguments)
     only_plan = arguments.plan or arguments.check
     if not only_plan and not arguments.yes:
         _ask_whom(arguments)
     where, parts = deploy_products.PRODUCTS[arguments.product].parts(arguments, os.environ)
-    deployment = Deployment(parts, Choice(prune=arguments.prune, overwrite_drift=arguments.overwrite_drift))
+    choice = Choice(prune=arguments.prune or arguments.remove, overwrite_drift=arguments.overwrite_drift)
+    deployment = Deployment(emptied(parts) if arguments.remove else parts, choice)
     if arguments.format == "text":
         _show(deployment, where)
     outcomes: list[Outcome] = []
@@ -79,6 +81,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         _print_json(arguments, where, deployment, outcomes)
     return code
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """:raises ConfigError: options that cannot be meant."""
+    faults = []
+    if not 1 <= arguments.timeout <= 3600:
+        faults.append(f"--timeout: {arguments.timeout:g} is not between 1 and 3600 seconds")
+    if arguments.remove and (arguments.rules or getattr(arguments, "assets", None)):
+        faults.append("--remove: takes all rules out and nothing else; leave --rules and --assets out")
+    if faults:
+        raise ConfigError(faults)
 
 
 def _ask_whom(arguments: argparse.Namespace) -> None:

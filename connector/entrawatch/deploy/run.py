@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from entrawatch.deploy import target as targets
@@ -21,6 +21,11 @@ class Part:
 
     target: Target
     content: Content
+
+
+def emptied(parts: Sequence[Part]) -> list[Part]:
+    """The same parts with nothing wanted in them: all of ours goes, but for parts that are never whole (macros)."""
+    return [Part(part.target, replace(part.content, wanted=())) for part in parts]
 
 
 @dataclass(frozen=True)

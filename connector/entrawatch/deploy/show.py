@@ -20,7 +20,8 @@ _COUNTED = {NEW: "new", CHANGED: "changed", DRIFTED: "drifted by hand", REMOVED:
 #: what a person may do about objects that a deployment leaves alone
 _LEFT = {
     DRIFTED: "drifted: left as they are; --overwrite-drift puts the catalogue's back (choose some with --rules)",
-    REMOVED: "removed: no longer in the catalogue, left as they are; --prune deletes them",
+    REMOVED: "removed: no longer in the catalogue, left as they are; --prune deletes them (with --overwrite-drift "
+    "also those that somebody changed by hand)",
 }
 
 

@@ -118,7 +118,7 @@ def meaning(
     :param options: how the reader is told of the CA bundle and of the proxy.
     """
     plain = tls.plain(error, url) if isinstance(error, requests.exceptions.SSLError) else ""
-    return plain or f"{urlsplit(url).hostname or url}: {_meaning(error, proxy, options)}"
+    return plain or f"{urlsplit(url).netloc.rpartition('@')[2] or url}: {_meaning(error, proxy, options)}"
 
 
 def _meaning(error: Exception, proxy: str, options: tuple[str, str]) -> str:
