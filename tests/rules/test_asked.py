@@ -58,6 +58,7 @@ def test_nothing_asked_is_the_catalogue_and_names_are_of_it() -> None:
         ({"brute-force": [PLAIN]}, ["brute-force"], ["brute-force"]),
         ({"f__a": [OTHER], "f__b": [BROKEN]}, ["f"], ["a"]),
         ({"f__a": [OTHER], "f__b": [PLAIN, correlated(type="temporal")]}, ["f"], ["a"]),
+        ({"f__a": [PLAIN], "f__b": [PLAIN]}, ["f"], ["a"]),
         ({"日本": [PLAIN]}, ["日本.yml"], ["rule"]),
     ],
     ids=str,
@@ -94,7 +95,6 @@ def test_what_a_folder_holds_and_is_not_understood_is_left_out_and_told(folder: 
         ({"x": [PLAIN, PLAIN]}, ["x.yml"], [
             "x.yml: line 28: name: lockout is the name of another rule, too (x.yml)",
             "x.yml: line 23: id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a is the id of another rule, too (x.yml)",
-            "x.yml: lockout is a rule's name in x.yml, too",
         ]),
         ({"x": [MANY]}, ["x.yml"], ["x.yml: line 7: correlation.rules: lockout is the name or id of no rule"]),
         ({"x": [PLAIN, correlated(type="temporal")]}, ["x.yml"], ["x.yml: line 27: correlation.type: temporal has no"]),

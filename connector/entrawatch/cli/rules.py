@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from entrawatch.cli.own import Answer
+    from entrawatch.rules.asked import Asked
     from entrawatch.rules.catalogue import Catalogue
     from entrawatch.rules.community import Own
     from entrawatch.rules.rule import Rule
@@ -93,6 +94,8 @@ def _show(arguments: argparse.Namespace) -> int:
     found = asked([arguments.rule], "rules show")
     told = _queries(found.catalogue, arguments) if arguments.dialect else map(_words, found.catalogue.rules.values())
     print("\n".join(told), end="")
+    if arguments.dialect == "spl":
+        _say_macros(found, arguments.profile)
     return 2 if found.left_out else 0
 
 
@@ -110,6 +113,20 @@ def _queries(catalogue: Catalogue, arguments: argparse.Namespace) -> list[str]:
     if refused := refusals(answers):
         raise ConfigError(refused)
     return [answer.text for answer in answers if isinstance(answer, Compiled)]
+
+
+def _say_macros(found: Asked, profile: str) -> None:
+    """What a search of one's own names and the app does not define, with definitions to begin with."""
+    from entrawatch.cli.console import say
+    from entrawatch.dialects.spl_fields import NORMALIZED
+    from entrawatch.dialects.spl_macros import macros
+    from entrawatch.rules.shipped import shipped
+
+    known = macros(shipped().rules.values(), profile or NORMALIZED)
+    own = macros((found.catalogue.rules[slug] for slug in found.files), profile or NORMALIZED)
+    for name, definition in own.items():
+        if name not in known:
+            say(f"entrawatch: make the macro {name} in Splunk, as: {clean(definition)}")
 
 
 def _words(rule: Rule) -> str:

@@ -104,13 +104,15 @@ class _Reader:
         self.faults += [Fault(path, line) for line in faults.lines]
 
     def _keep(self, own: Own, document: Document, faults: Faults) -> None:
-        """Remember the rule by what correlations may call it."""
-        self._found.append((own, document))
-        for key in ("name", "id"):
-            name = document.get(key)
-            other = self._names.setdefault(name, own) if name else own
-            if other is not own:
-                faults.add(key, f"{name} is the {key} of another rule, too ({other.path}); make a new one")
+        """Take the rule, and remember it by what correlations may call it; a second one of a name or id is none."""
+        called = {key: str(document[key]) for key in ("name", "id") if document.get(key)}
+        for key, name in called.items():
+            if name in self._names:
+                other = self._names[name].path
+                faults.add(key, f"{name} is the {key} of another rule, too ({other}); make a new one, or leave one out")
+        if not faults.lines:
+            self._names.update(dict.fromkeys(called.values(), own))
+            self._found.append((own, document))
 
     def named(self) -> list[Own]:
         """The rules, each with its slug: the file's name where it is the only one that hunts there."""
