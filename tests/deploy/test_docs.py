@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import yaml
 from tests.deploy.conftest import ANOTHER, CATALOGUE
 from tests.deploy.kibana import KEY, Kibana
+from tests.sinks.elastic_server import ElasticServer
+from tests.sinks.fakes import FakeClock
 
 from entrawatch.cli.main import parser
+from entrawatch.config.model import SinkConfig
 from entrawatch.deploy import elastic_rule, sentinel_rule, splunk_search
 from entrawatch.packages.versions import LOCK
 from entrawatch.rules import shipped
+from entrawatch.sinks import build
 
 if TYPE_CHECKING:
     import pytest
@@ -46,6 +52,63 @@ def test_the_plan_looks_as_it_is_shown(
         content.describe("password-spray", ANOTHER)
         out = call("deploy", "elastic", *options, "--plan").out
     assert out.replace(server.url, "https://kibana.example:5601") == block("text")
+
+
+def granted(page: str) -> tuple[set[str], Callable[[str, str], bool]]:
+    """The cluster privileges of the API key that a page shows, and whether it may do something to an index."""
+    (text,) = re.findall(r"^POST /_security/api_key\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (role,) = json.loads(text)["role_descriptors"].values()
+
+    def may(index: str, privilege: str) -> bool:
+        return any(
+            privilege in one["privileges"] and any(fnmatch(index, name) for name in one["names"])
+            for one in role["indices"]
+        )
+
+    return set(role["cluster"]), may
+
+
+def test_the_api_key_that_is_shown_may_do_what_is_deployed_and_no_cluster_privilege_is_idle() -> None:
+    cluster, may = granted(PAGE)
+    kinds = {"transform": "manage_transform", "ingest pipeline": "manage_ingest_pipelines",
+             "component template": "manage_index_templates"}  # fmt: skip
+    assets = CATALOGUE.parent / "elastic/assets"
+    requests = json.loads((assets / "manifest.json").read_text(encoding="utf-8"))["requests"]
+    deployed = {one["kind"] for one in requests if one["part"] in {"baseline", "integration"}}
+    assert {kinds[kind] for kind in deployed - {"index", "transform start"} if kind in kinds} == cluster
+    transforms = [json.loads(path.read_text(encoding="utf-8")) for path in assets.glob("transform/*.json")]
+    assert len(transforms) == 3
+    for transform in transforms:
+        for privilege in ("read", "view_index_metadata"):
+            assert all(may(index, privilege) for index in transform["source"]["index"])
+        for privilege in ("create_index", "index", "read", "delete", "manage"):
+            assert may(transform["dest"]["index"], privilege)
+
+
+def test_the_api_key_that_is_shown_may_read_what_the_rules_read() -> None:
+    _, may = granted(PAGE)
+    lines = (CATALOGUE.parent / "elastic/rules/entrawatch-rules.ndjson").read_text(encoding="utf-8").splitlines()
+    read: set[str] = set()
+    for rule in map(json.loads, lines):
+        found = re.findall(r"^FROM (.*?)(?: METADATA.*)?$|LOOKUP JOIN (\S+)", rule["query"], re.MULTILINE)
+        read.update(rule.get("index", ()))
+        read.update(index.strip() for pair in found for index in ",".join(filter(None, pair)).split(","))
+    assert "entrawatch-organisation-networks" in read
+    assert "logs-azure.auditlogs-*" in read
+    assert [index for index in read if not (may(index, "read") and may(index, "view_index_metadata"))] == []
+
+
+def test_the_connectors_key_that_is_shown_may_do_what_its_sink_asks_for() -> None:
+    cluster, may = granted((Path(__file__).parents[2] / "docs/elasticsearch.md").read_text(encoding="utf-8"))
+    with ElasticServer() as server:
+        build(
+            SinkConfig("es", "elasticsearch", {"hosts": server.url}), state_dir=Path("unused"), clock=FakeClock()
+        ).check()
+        (asked,) = [json.loads(body) for _, path, _, body in server.requests if path.endswith("_has_privileges")]
+    (one,) = asked["index"]
+    assert len(one["names"]) == 4
+    assert all(may(name, privilege) for name in one["names"] for privilege in one["privileges"])
+    assert cluster == set()
 
 
 def test_the_pipelines_commands_are_commands() -> None:
