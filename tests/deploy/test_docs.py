@@ -9,7 +9,9 @@ import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
+from urllib.parse import unquote
 
+import pytest
 import yaml
 from tests.deploy.conftest import ANOTHER, CATALOGUE
 from tests.deploy.kibana import KEY, Kibana
@@ -24,7 +26,6 @@ from entrawatch.rules import shipped
 from entrawatch.sinks import build
 
 if TYPE_CHECKING:
-    import pytest
     from tests.deploy.conftest import Content, Done
 
 PAGE = (Path(__file__).parents[2] / "docs/deploy.md").read_text(encoding="utf-8")
@@ -109,6 +110,25 @@ def test_the_connectors_key_that_is_shown_may_do_what_its_sink_asks_for() -> Non
     assert len(one["names"]) == 4
     assert all(may(name, privilege) for name in one["names"] for privilege in one["privileges"])
     assert cluster == set()
+
+
+def removed(page: str) -> list[str]:
+    """What the requests of a page's "Remove" take away, patterns among it."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    found = re.findall(r"^(?:DELETE|PUT) (\S*/)?(\S+)$", text, re.MULTILINE)
+    return [f"{folder}{name}" for folder, names in found for name in names.split(",")]
+
+
+@pytest.mark.parametrize(
+    ("page", "parts"), [("elastic-security.md", ("baseline", "integration")), ("elasticsearch.md", ("streams",))]
+)
+def test_what_was_installed_is_removed(page: str, parts: tuple[str, ...]) -> None:
+    manifest = json.loads((CATALOGUE.parent / "elastic/assets/manifest.json").read_text(encoding="utf-8"))
+    paths = [one["path"] for one in manifest["requests"] if one["part"] in parts and one["method"] == "PUT"]
+    assert len(paths) > 7
+    taken = removed(page)
+    left = [path for path in paths if not any(fnmatch(unquote(path).lstrip("/"), one) for one in taken)]
+    assert left == []
 
 
 def test_the_pipelines_commands_are_commands() -> None:
