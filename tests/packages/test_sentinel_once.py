@@ -235,6 +235,7 @@ def test_each_run_tells_what_is_new_to_it(slug: str, data: st.DataObject) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("slug", PLAYS)
 @settings(_QUICK, max_examples=20)
 @given(data=st.data())
