@@ -221,6 +221,23 @@ def test_a_dynamic_title_and_text_name_at_most_three_columns(name: str) -> None:
     assert ("alertSeverityColumnName" in override) == bool(rule.escalations)
 
 
+@pytest.mark.parametrize("slug", CATALOGUE.rules)
+def test_alerts_join_by_what_they_are_about_and_not_by_whom_a_spray_tried(slug: str) -> None:
+    rule = CATALOGUE.rules[slug]
+    tried = [one.field.name for one in rule.entities if not one.risk]
+    assert tried == (["userPrincipalName"] if slug in {"password-spray", "multiple-lockouts"} else [])
+    (one,) = [one for one in SCHEDULED.values() if BY_ID[one["id"]] is rule]
+    joined = one["incidentConfiguration"]["groupingConfiguration"]
+    assert (joined["matchingMethod"], joined["groupByEntities"]) == (
+        ("Selected", ["IP"]) if tried else ("AllEntities", [])
+    )
+    title = one["alertDetailsOverride"]["alertDisplayNameFormat"]
+    assert bool(tried) == title.endswith("({{IpAddress}})")
+    accounts = [each for each in one["entityMappings"] if each["entityType"] == "Account"]
+    assert len(accounts) == 3 or not tried
+    assert not tried or one["customDetails"]["UserPrincipalName"] == "UserPrincipalName"
+
+
 def test_every_file_is_ascii_and_ends_in_a_newline() -> None:
     for path in ROOT.rglob("*.*"):
         content = path.read_bytes()

@@ -117,6 +117,8 @@ def changed(path: str, value: Any) -> str:
         ("tests/cases/0/records/0/base", "other", "tests.cases.0.records.0.base: 'other' is no base"),
         ("tests/cases/0/match/0", {"id": 1}, "tests.cases.0.match: its keys are id; the rule's are"),
         ("tests/cases", VALID["tests"]["cases"][:3], "at least two near misses"),
+        ("entities", [{**VALID["entities"][0], "risk": False}], "entities: one of them raises risk"),
+        ("entities/0/risk", "no", "entities.0.risk: "),
         ("triage", ["Look at it for a while, please."], "triage: it is too short: at least 3 entries"),
     ],
 )  # fmt: skip

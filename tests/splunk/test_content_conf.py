@@ -315,6 +315,26 @@ def test_risk_objects_and_threats_are_of_known_kinds() -> None:
             assert one.get("threat_object_type", "ip_address") == "ip_address"
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in RULES if rule_of(name).slug in {"password-spray", "multiple-lockouts"}]
+)
+def test_accounts_that_were_only_tried_are_listed_and_raise_no_risk(name: str) -> None:
+    settings = RULES[name]
+    assert "user=userPrincipalName" in settings["search"]
+    objects = [
+        one.get("risk_object_field") or one["threat_object_field"]
+        for one in loaded(settings, "action.risk.param._risk")
+    ]
+    assert objects == ["src", "src"]
+    assert settings["action.notable.param.nes_fields"] == "src"
+    for key in (
+        "action.notable.param.rule_title",
+        "action.notable.param.rule_description",
+        "action.risk.param._risk_message",
+    ):
+        assert "$user$" not in settings[key]
+
+
 def test_detections_are_told_apart_and_carry_the_version() -> None:
     ids = [loaded(settings, "action.correlationsearch.metadata")["detection_id"] for settings in RULES.values()]
     assert len(set(ids)) == len(ids)

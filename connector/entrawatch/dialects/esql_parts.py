@@ -65,12 +65,16 @@ class Rows:
         return self.column(ir.FieldRef("id"))
 
     def _shown(self) -> list[str]:
-        """What a finding shows: the rule's fields, the values it counts, and whom Elastic's entities are made of."""
+        """What a finding shows: the rule's fields, the values it counts, and those whose risk Elastic's engine raises.
+
+        It goes by `user.name`: accounts that were only tried stand under their principal names alone.
+        """
         names = ["message" if name in _IN_WORDS else name for name in map(self.column, evidence(self.rule))]
         measure = getattr(self.rule.query, "measure", None)
         if isinstance(measure, ir.Distinct):
             names.append(self.column(measure.field))
-        if self.rule.source == "signin" and any(entity.kind == "account" for entity in self.rule.entities):
+        people = any(entity.kind == "account" and entity.risk for entity in self.rule.entities)
+        if self.rule.source == "signin" and people:
             names += ["user.id", "user.name"]
         return names
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: how many values of a list become entities
 _LISTED = 3
 #: the catalogue's kind of thing → Sentinel's type; the other kinds (role, policy) have none there
-_TYPES = {"account": "Account", "ip": "IP", "application": "CloudApplication"}
+TYPES = {"account": "Account", "ip": "IP", "application": "CloudApplication"}
 #: where the object id of a person stands whose principal name stands in this field
 _OBJECT_IDS = {
     ("signin", "userPrincipalName"): "userId",
@@ -46,8 +46,9 @@ class Mapped:
 
 
 def with_object_ids(rule: Rule) -> Rule:
-    """The rule, with the object ids of the people it is about among what it shows."""
-    fields = [entity.field.name for entity in rule.entities]
+    """The rule, with the object ids of the people it is about among what it shows; not of a list, which has no use for
+    them and would fill the alert twice."""
+    fields = [entity.field.name for entity in rule.entities if _values(rule, entity) == 1]
     names = [_OBJECT_IDS[rule.source, name] for name in fields if (rule.source, name) in _OBJECT_IDS]
     return replace(rule, shown=(*rule.shown, *map(ir.FieldRef, names)))
 
@@ -57,7 +58,7 @@ def mapped(rule: Rule) -> list[Mapped]:
     found: list[Mapped] = []
     for entity in rule.entities:
         for place in range(_values(rule, entity)):
-            kind = _TYPES.get(entity.kind)
+            kind = TYPES.get(entity.kind)
             number = 1 + sum(one.type == kind for one in found)
             if kind == "Account":
                 found.append(_account(rule, entity, place, f"Account{number}"))

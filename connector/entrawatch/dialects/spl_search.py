@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 Result = tuple[str, tuple[str, ...]]
 
-#: how many event ids a result shows
-_IDS = 100
+#: how many values a list in a result shows, the first ones in order
+LISTED = 100
 _LEVELS = ("informational", "low", "medium", "high", "critical")
 #: the time range of the run
 RANGE = Spl("addinfo")
@@ -163,8 +163,10 @@ class Search:
 
     def finished(self, *measures: str) -> Result:
         """The whole text, what must be computed before what needs it, and its columns."""
-        self.assign(level=self._level(), event_ids=Spl(f"mvindex(event_ids, 0, {_IDS - 1})"))
         shown = [ref.name for ref in evidence(self.rule)]
+        lists = ["event_ids", *self._long(shown)]
+        capped = [(field, Spl(f"mvindex({variable(field)}, 0, {LISTED - 1})")) for field in lists]
+        self.assign_all([("level", self._level()), *capped])
         columns = [*self.columns, "window_start", "window_end", "level", *measures, "events", "event_ids", *shown]
         table = Spl("table " + clauses(*[f"{name(column)}," for column in columns[:-1]], name(columns[-1])))
         head, *rest = self.lines
@@ -177,6 +179,12 @@ class Search:
         """Further columns, made of these, which the filter can use too."""
         del columns
         return []
+
+    def _long(self, shown: list[str]) -> list[str]:
+        """The lists that can grow with the events: what lies inside an object (the status, the location) has few
+        values in a group, and eval assigns to no name with a dot."""
+        grouped = isinstance(self.rule.query, (ir.WindowQuery, ir.FollowedQuery))
+        return [field for field in shown if grouped and variable(field) == field]
 
     def _level(self) -> Spl:
         """The rule's level, or the highest that one of the finding's events raises it to."""

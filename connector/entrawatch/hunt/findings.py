@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.dialects.sql import evidence
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from entrawatch.rules.rule import Rule
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
-#: event ids that a finding tells; `events` counts them all
-_IDS = 100
+#: event ids that a line tells, and values of a field; `events` and the measures count them all
+_TOLD = 100
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
 
@@ -43,13 +43,16 @@ class Finding:
         """The level's place, 0 for informational."""
         return LEVELS.index(self.level)
 
-    def entities(self) -> list[dict[str, str]]:
-        """What the finding is about: kind, identifier and value, each once."""
+    def entities(self, most: Optional[int] = None) -> list[dict[str, str]]:
+        """What the finding is about: kind, identifier and value, each once.
+
+        :param most: how many values of a field, the first in order; all, where not told.
+        """
         named = {key.field.name: [str(self.keys[key.name])] for key in self.rule.keys if self.keys[key.name]}
         found = {
             (entity.kind, entity.identifier, value): None
             for entity in self.rule.entities
-            for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ()))
+            for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ())[:most])
         }
         return [{"kind": kind, "identifier": identifier, "value": value} for kind, identifier, value in found]
 
@@ -63,8 +66,8 @@ class Finding:
             "window": {"start": iso(self.start), "end": iso(self.end)},
             "keys": self.keys,
             "measures": self.measures,
-            "event_ids": list(self.event_ids[:_IDS]),
-            "entities": self.entities(),
+            "event_ids": list(self.event_ids[:_TOLD]),
+            "entities": self.entities(_TOLD),
         }
 
 

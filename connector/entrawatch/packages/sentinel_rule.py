@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.dialects.base import Compiled
-from entrawatch.dialects.kql_entities import mapped
+from entrawatch.dialects.kql_entities import TYPES, mapped
 from entrawatch.dialects.kql_schedule import schedule
 from entrawatch.dialects.kql_sentinel import SentinelKql
 from entrawatch.dialects.kql_tables import TABLES
@@ -179,23 +179,28 @@ def _plain(text: str) -> str:
 
 
 def _about(rule: Rule) -> list[str]:
-    """The columns that say who and what the finding is about, as a person reads it."""
+    """The columns that say who and what the finding is about, as a person reads it; a spray's thousand accounts would
+    be no title."""
     shown = {ref.name for ref in evidence(rule)}
     columns = {key.field.name: spelled(key.name) for key in rule.keys}
-    fields = [_BETTER.get(one.field.name, one.field.name) for one in rule.entities]
+    fields = [_BETTER.get(one.field.name, one.field.name) for one in rule.entities if one.risk]
     known = [name for name in fields if name in shown or name in columns]
     return [columns.get(name, spelled(name)) for name in dict.fromkeys(known)][:_SHOWN]
 
 
 def _incident(rule: Rule) -> dict[str, Any]:
+    """Alerts join by all that they are about; not by what is merely listed, which is other accounts at each turn of a
+    spray that goes on."""
+    joining = [TYPES[one.kind] for one in rule.entities if one.risk and one.kind in TYPES]
+    listed = any(not one.risk for one in rule.entities)
     return {
         "createIncident": rule.level != "informational",
         "groupingConfiguration": {
             "enabled": True,
             "reopenClosedIncident": False,
             "lookbackDuration": "1d",
-            "matchingMethod": "AllEntities",
-            "groupByEntities": [],
+            "matchingMethod": "Selected" if listed else "AllEntities",
+            "groupByEntities": list(dict.fromkeys(joining)) if listed else [],
             "groupByAlertDetails": [],
             "groupByCustomDetails": [],
         },

@@ -69,9 +69,12 @@ def security(rule: Rule, query: Compiled, label: str, version: Version | None) -
 
 
 def entities(rule: Rule) -> list[tuple[str, str]]:
-    """Kind and result column of what a finding is about, each column once."""
+    """Kind and result column of what a finding is about, each column once.
+
+    Not what it merely lists: a risk event, or a word of the title, for each account of a spray would bury the address.
+    """
     columns = cim_columns(rule)
-    found = [(entity.kind, columns.get(entity.field.name, entity.field.name)) for entity in rule.entities]
+    found = [(one.kind, columns.get(one.field.name, one.field.name)) for one in rule.entities if one.risk]
     return list(dict.fromkeys(found))
 
 

@@ -221,10 +221,18 @@ class _RuleReader:
         return tuple(Key(field.name, field) for field in group)
 
     def _entities(self) -> tuple[Entity, ...]:
-        return tuple(
-            Entity(said["kind"], said["identifier"], self._field(f"entities.{place}.field", said["field"]))
+        found = tuple(
+            Entity(
+                said["kind"],
+                said["identifier"],
+                self._field(f"entities.{place}.field", said["field"]),
+                said.get("risk", True),
+            )
             for place, said in enumerate(self.document["entities"])
         )
+        if not any(entity.risk for entity in found):
+            self.faults.add("entities", "one of them raises risk: leave out `risk: false` at what the finding is about")
+        return found
 
     def _escalations(self) -> tuple[Escalation, ...]:
         return tuple(

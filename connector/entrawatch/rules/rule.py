@@ -29,11 +29,14 @@ class Entity:
 
     :param kind: account, ip, application, service_principal, role, policy, url or device.
     :param identifier: which property of that kind the field holds (upn, object_id, address, name …).
+    :param risk: whether the finding raises its risk; False for what is listed only, as accounts that were tried and
+        not entered: a spray over a thousand people says something of the address, and nothing of them.
     """
 
     kind: str
     identifier: str
     field: ir.FieldRef
+    risk: bool = True
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,9 @@ SELECT
   ARRAY_AGG(DISTINCT "ipAddress") AS "ipAddress",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",
   ARRAY_AGG(DISTINCT "location.city") AS "location.city",
+  ARRAY_AGG(DISTINCT "autonomousSystemNumber") AS "autonomousSystemNumber",
   ARRAY_AGG(DISTINCT "appDisplayName") AS "appDisplayName",
+  ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
   ARRAY_AGG(DISTINCT "userAgent") AS "userAgent",
   ARRAY_AGG(DISTINCT "conditionalAccessStatus") AS "conditionalAccessStatus"
 FROM outside

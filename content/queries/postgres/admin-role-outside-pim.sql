@@ -28,6 +28,8 @@ SELECT
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "entra.initiator.name") AS "entra.initiator.name",
   ARRAY_AGG(DISTINCT "entra.target.user.name") AS "entra.target.user.name",
+  ARRAY_AGG(DISTINCT "entra.target.name") AS "entra.target.name",
+  ARRAY_AGG(DISTINCT "entra.target.type") AS "entra.target.type",
   ARRAY_AGG(DISTINCT ARRAY_TO_STRING("entra.role.name", ', ')) AS "entra.role.name",
   ARRAY_AGG(DISTINCT "result") AS "result",
   ARRAY_AGG(DISTINCT "initiatedBy.user.userPrincipalName") AS "initiatedBy.user.userPrincipalName"

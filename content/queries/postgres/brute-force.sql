@@ -67,7 +67,8 @@ SELECT
   ARRAY_AGG(DISTINCT "status.failureReason") AS "status.failureReason",
   ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",
-  ARRAY_AGG(DISTINCT "location.city") AS "location.city"
+  ARRAY_AGG(DISTINCT "location.city") AS "location.city",
+  ARRAY_AGG(DISTINCT "autonomousSystemNumber") AS "autonomousSystemNumber"
 FROM found
 GROUP BY
   LOWER("userPrincipalName"),

@@ -74,6 +74,9 @@ SELECT
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "appDisplayName") AS "appDisplayName",
+  ARRAY_AGG(DISTINCT "resourceDisplayName") AS "resourceDisplayName",
+  ARRAY_AGG(DISTINCT "conditionalAccessStatus") AS "conditionalAccessStatus",
+  ARRAY_AGG(DISTINCT "authenticationRequirement") AS "authenticationRequirement",
   ARRAY_AGG(DISTINCT "userAgent") AS "userAgent",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion"
 FROM following

@@ -55,6 +55,7 @@ SELECT
   COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) AS "distinct userPrincipalName",
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
+  ARRAY_AGG(DISTINCT "userPrincipalName") AS "userPrincipalName",
   ARRAY_AGG(DISTINCT "status.failureReason") AS "status.failureReason",
   ARRAY_AGG(DISTINCT "clientAppUsed") AS "clientAppUsed",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion",

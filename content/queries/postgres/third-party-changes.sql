@@ -56,6 +56,7 @@ SELECT
   ARRAY_AGG(DISTINCT "entra.initiator.name") AS "entra.initiator.name",
   ARRAY_AGG(DISTINCT "entra.target.name") AS "entra.target.name",
   ARRAY_AGG(DISTINCT "category") AS "category",
+  ARRAY_AGG(DISTINCT "correlationId") AS "correlationId",
   ARRAY_AGG(DISTINCT "initiatedBy.user.userPrincipalName") AS "initiatedBy.user.userPrincipalName",
   ARRAY_AGG(DISTINCT "ipAddress") AS "ipAddress"
 FROM hits
