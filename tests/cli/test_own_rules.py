@@ -38,6 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "id": f"{name}1", "createdDateTime": f"2026-01-07T09:00:{place:02}Z", "ipAddress": "192.0.2.1",
             "userPrincipalName": f"{name}@contoso.example", "userDisplayName": name, "appDisplayName": "Mail",
             "signInEventTypes": ["interactiveUser"], "status": {"errorCode": 50053},
+            "location": {"geoCoordinates": {"latitude": 12.0 + 0.4 * place, "longitude": 1.5}},
         }
         for place, name in enumerate(("ann", "bob"))
     ]  # fmt: skip
@@ -55,7 +56,7 @@ def test_a_rule_of_ones_own_finds_as_the_catalogues_do(call: Callable[..., Done]
     done = call("hunt", "--rules", "mine.yml", "logs.json", "--format", "jsonl", "--report", "page.html")
     first, second = map(json.loads, done.out.splitlines())
     assert (done.code, second["keys"]) == (0, {"id": "bob1"})
-    assert first == {
+    told = {
         "rule": "mine", "rule_id": "2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a", "title": "Too many lockouts",
         "level": "high", "window": {"start": "2026-01-07T09:00:00Z", "end": "2026-01-07T09:00:00Z"},
         "keys": {"id": "ann1"}, "measures": {"events": 1}, "event_ids": ["ann1"],
@@ -65,10 +66,18 @@ def test_a_rule_of_ones_own_finds_as_the_catalogues_do(call: Callable[..., Done]
             {"kind": "application", "identifier": "name", "value": "Mail"},
         ],
     }  # fmt: skip
+    assert {**first, **told} == first
     page = (here / "page.html").read_text(encoding="utf-8")
     assert "Too many lockouts" in page
     assert "Ask the person by another channel" in page
     assert "May be harmless when" not in page, "it does not say"
+
+
+@pytest.mark.parametrize(("test", "ids"), [("|gt: 12.2", ["bob1"]), ("|lt: 12.3", ["ann1"]), (": 12.4", ["bob1"])])
+def test_a_number_with_a_fraction_keeps_it(call: Callable[..., Done], here: Path, test: str, ids: list[str]) -> None:
+    put(here / "mine.yml", SIGMA.replace("ResultType: 50053", f"location.geoCoordinates.latitude{test}"))
+    done = call("hunt", "--rules", "mine.yml", "logs.json", "--format", "jsonl")
+    assert [json.loads(line)["keys"]["id"] for line in done.out.splitlines()] == ids
 
 
 def test_a_correlation_finds_and_what_it_counts_over_does_not(call: Callable[..., Done], here: Path) -> None:

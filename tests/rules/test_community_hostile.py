@@ -27,6 +27,7 @@ ROWS = rows(
             "id": f"r{place}.{n}", "createdDateTime": f"2026-01-07T09:{place:02}:00Z", "userPrincipalName": f"u{n}@x",
             "userAgent": text, "appDisplayName": app, "status": {"errorCode": code}, "isInteractive": flag,
             "authenticationMethodsUsed": [one for one in (text, app) if one], "ipAddress": "192.0.2.1",
+            "location": {"geoCoordinates": {"latitude": 11.5 + place / 4, "longitude": -0.25}},
         },
     )
     for place, text in enumerate(_TEXTS)
@@ -58,6 +59,7 @@ def agree(rule: Any) -> int:
         {"userAgent|contains": "o'"}, {"userAgent|endswith": "Y"}, {"userAgent|startswith": ["x", "a"]},
         {"userAgent|re": "x.y"}, {"userAgent|re|i": "^X"}, {"userAgent|re": "o'h|_"}, {"status.errorCode|gt": 5},
         {"status.errorCode": [0, None]}, {"authenticationMethodsUsed|all": ["x", "y"]}, {"userAgent": 50126},
+        {"location.geoCoordinates.latitude|gt": 12.6}, {"location.geoCoordinates.latitude": 12.25},
         {"userAgent|fieldref": "appDisplayName"}, {"isInteractive": [True, False]}, {"userAgent|contains": ""},
     ],
     ids=str,

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 #: what every table has, whichever rules run
 ALWAYS = ("@timestamp", "event.id", "id")
 
-_TYPES = {"text": "VARCHAR", "address": "VARCHAR", "number": "BIGINT", "boolean": "BOOLEAN", "time": "TIMESTAMPTZ"}
+#: by kind of field; a schema's double is a number that is no whole one
+_TYPES = {
+    "text": "VARCHAR", "address": "VARCHAR", "number": "BIGINT", "double": "DOUBLE", "boolean": "BOOLEAN",
+    "time": "TIMESTAMPTZ",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,9 @@ def _column(source: str, ref: ir.FieldRef) -> Column:
     known = resolve(ref.name, source)
     if known is None:
         raise KeyError(ref.name)
-    kind = "text" if ref.many else ref.kind
-    return Column(ref.name, _TYPES[kind] + ("[]" if ref.many else ""), tuple(_split(known.ecs)), ref.many)
+    kind = known.type if known.type == "double" else ref.kind
+    held = f"{_TYPES['text']}[]" if ref.many else _TYPES[kind]
+    return Column(ref.name, held, tuple(_split(known.ecs)), ref.many)
 
 
 def _split(path: str) -> list[str]:

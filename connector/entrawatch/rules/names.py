@@ -73,8 +73,9 @@ def _spellings(source: str) -> dict[str, tuple[str, str]]:
     """Lower-case spelling → how it is written and the field it means: Graph's names, columns, the community's."""
     found: dict[str, tuple[str, str]] = {}
     for field in FIELDS:
-        if field.family in {source, "common"} and not field.name.startswith("envelope."):
-            for spelling in filter(None, (field.name, field.column, *field.aliases)):
+        own = "" if field.name.startswith("envelope.") else field.name  # nobody's spelling but ours
+        if field.family in {source, "common"}:
+            for spelling in filter(None, (own, field.column, *field.aliases)):
                 meant = resolve(spelling, source)
                 found.setdefault(spelling.lower(), (spelling, meant.name if meant else field.name))
     return found
