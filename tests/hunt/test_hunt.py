@@ -106,7 +106,8 @@ def test_a_finding_is_told_as_promised() -> None:
     result = hunt(CATALOGUE, read(["-"], io.BytesIO(lines(records["interactive"] + records["non_interactive"]))))
     spray = next(one.line() for one in result.findings if one.rule.slug == "password-spray")
     assert list(spray) == [
-        "rule", "rule_id", "title", "level", "window", "keys", "measures", "event_ids", "entities",
+        "rule", "rule_id", "title", "level", "window", "first_event", "last_event", "keys", "measures", "event_ids",
+        "entities",
     ]  # fmt: skip
     assert list(spray["keys"]) == ["ipAddress", "appDisplayName", "userAgent"]
     assert spray["measures"]["distinct userPrincipalName"] >= 5
@@ -141,13 +142,18 @@ def test_hits_of_months_without_a_pause_are_one_finding_soon() -> None:
         {
             **{key.name: "x" for key in rule.keys}, **{field.name: ["y"] for field in evidence(rule)},
             "level": "medium", "window_start": begun + timedelta(minutes=5 * n),
-            "window_end": begun + timedelta(minutes=5 * n + 60),
+            "window_end": begun + timedelta(minutes=5 * n + 60), "first_event": begun + timedelta(minutes=5 * n + 1),
+            "last_event": begun + timedelta(minutes=5 * n + 59),
             "attempts": 12, "events": 12, "event_ids": [f"id{m}" for m in range(n, n + 12)],
         }
         for n in range(30_000)
     ]  # fmt: skip
     (one,) = findings(rule, rows)
     assert (one.start, one.end) == (begun, begun + timedelta(minutes=5 * 29_999 + 60))
+    assert (one.first_event, one.last_event) == (
+        begun + timedelta(minutes=1),
+        begun + timedelta(minutes=5 * 29_999 + 59),
+    )
     assert (one.measures, len(one.event_ids)) == ({"attempts": 12, "events": 30_011}, 30_011)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from rich.table import Table
 
@@ -36,8 +36,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--rules", nargs="+", action="extend", default=[], metavar="RULE",
         help="only these (default: the catalogue): names, or Sigma files and folders; commas or blanks between them",
     )  # fmt: skip
-    parser.add_argument("--since", metavar="TIME", help="only findings that end after it (earlier records still count)")
-    parser.add_argument("--until", metavar="TIME", help="only findings that begin before it")
+    parser.add_argument("--since", metavar="TIME", help="only findings with an event then or later; all events count")
+    parser.add_argument("--until", metavar="TIME", help="only findings with an event before it")
     parser.add_argument("--format", choices=("table", "jsonl"), default="table")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the findings as a page")
     parser.add_argument("--fail", action="store_true", help="exit 1 when there is a finding")
@@ -166,16 +166,27 @@ def findings_table(result: Hunt) -> Table:
         title += f"; {number(len(result.unjudged))} not judged"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=True)
     table.show_header = bool(result.findings)
-    years = {finding.start.year for finding in result.findings}
+    years = {finding.first_event.year for finding in result.findings}
     times = "%b %d %H:%M" if len(years) == 1 else "%Y-%m-%d %H:%M"
     zone = f"{min(years)}, UTC" if len(years) == 1 else "UTC"
     for column, width in (("level", 8), ("rule", 33), (zone, 12)):
         table.add_column(column, no_wrap=True, min_width=width, overflow="ellipsis")
+    table.add_column("lasts", no_wrap=True, min_width=5, justify="right")
     table.add_column("about", no_wrap=True, overflow="ellipsis", ratio=1)
     for finding in result.findings:
         level = Text(finding.level.replace("informational", "info"), _COLOURS[finding.level])
-        table.add_row(level, finding.rule.slug, finding.start.strftime(times), Text(_about(finding)))
+        when = (finding.first_event.strftime(times), lasts(finding.last_event - finding.first_event))
+        table.add_row(level, finding.rule.slug, *when, Text(_about(finding)))
     return table
+
+
+def lasts(span: timedelta) -> str:
+    """How long, in the largest unit of which it is at least two: 90 s, 42 min, 26 h, 3 d; "" for a moment."""
+    seconds = round(span.total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s" if seconds else ""
 
 
 def _about(finding: Finding) -> str:

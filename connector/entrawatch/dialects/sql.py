@@ -40,6 +40,8 @@ ENGINES = (*EXECUTED, "snowflake", "databricks", "trino")
 _LEVELS = ("informational", "low", "medium", "high", "critical")
 
 TIME, ID = "@timestamp", "event.id"
+#: the times of what a row of a sequence or a join rests on beside its own event
+FIRST, LAST = "first_time", "last_time"
 
 
 class Sql(Dialect):
@@ -61,7 +63,7 @@ class Sql(Dialect):
         if query.outside:
             tables += self._outside(query.outside, "hits", column(TIME))
             source = "outside"
-        grouped = self._finding(rule, source, column(TIME), column(TIME))
+        grouped = self._finding(rule, source, (column(TIME), column(TIME)))
         return self._text(rule, tables, grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys]))
 
     def window(self, rule: Rule, query: ir.WindowQuery) -> tuple[str, tuple[str, ...]]:
@@ -75,7 +77,7 @@ class Sql(Dialect):
         groups = [_key(field) for field in query.by]
         # first who reached the threshold, then what there is to say of them: most groups stay far below it
         tables += [("reached", self._reached(query, source)), ("found", _of_reached(query, source))]
-        finding = self._finding(rule, "found", start, end, self._measure(query))
+        finding = self._finding(rule, "found", (start, end), (TIME, TIME), self._measure(query))
         return self._text(rule, tables, finding.group_by(*groups, exp.column("window_end")))
 
     def followed(self, rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]:
@@ -84,12 +86,11 @@ class Sql(Dialect):
             raise Unsupported(query, "a baseline on the first step of a sequence")
         groups = [_key(field) for field in first.by]
         same = [exp.alias_(folded(exp.Min(this=column(field.name))), f"same_{n}") for n, field in enumerate(query.same)]
-        tried = (
-            [] if query.among is None else [exp.alias_(exp.ArrayAgg(this=folded(column(query.among.name))), "tried")]
-        )
+        times = [_named(exp.Min, column(TIME), FIRST), _named(exp.Max, column(TIME), LAST)]
+        tried = [_named(exp.ArrayAgg, folded(column(field.name)), "tried") for field in _given(query.among)]
         reached = exp.GTE(this=self._measured(first), expression=self.predicates.value(first.measure.at_least))
         sprays = (
-            exp.select(*same, *tried, exp.alias_(exp.Max(this=column(TIME)), "last_time"))
+            exp.select(*same, *tried, *times)
             .from_(exp.to_table("hits"))
             .group_by(*groups, exp.column("window_end"))
             .having(reached)
@@ -101,8 +102,10 @@ class Sql(Dialect):
         ]
         end = at(slot(column(TIME), query.every, 1), query.every, self.profile)
         start = exp.Sub(this=end.copy(), expression=_interval(query.within))
-        grouped = self._finding(rule, "following", exp.Min(this=start), exp.Max(this=end))
-        return self._text(rule, tables, grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys]))
+        grouped = self._finding(rule, "following", (start, end), (FIRST, TIME))
+        # what follows a month later is another finding
+        grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys], end.copy())
+        return self._text(rule, tables, grouped)
 
     def joined(self, rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
         mine, theirs = query.on
@@ -121,11 +124,13 @@ class Sql(Dialect):
         start = exp.Sub(this=end.copy(), expression=_interval(query.length))
         hits = (
             exp.select("event.*", exp.alias_(end, "window_end"), exp.alias_(start, "window_start"))
+            .select(exp.alias_(early.copy(), FIRST), exp.alias_(late.copy(), LAST))
             .from_(exp.to_table("event"))
             .join("partner", on=exp.EQ(this=folded(column(mine.name)), expression=exp.column("partner_key")))
             .where(exp.LTE(this=start.copy(), expression=early))
         )
-        grouped = self._finding(rule, "hits", exp.column("window_start"), exp.column("window_end"))
+        window = exp.column("window_start"), exp.column("window_end")
+        grouped = self._finding(rule, "hits", window, (FIRST, LAST))
         grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys])
         return self._text(rule, [("event", event), ("partner", partner), ("hits", hits)], grouped)
 
@@ -160,14 +165,14 @@ class Sql(Dialect):
             exp.EQ(this=folded(column(field.name)), expression=exp.column(f"same_{n}"))
             for n, field in enumerate(query.same)
         ]
-        on.append(exp.GT(this=column(TIME), expression=exp.column("last_time")))
-        latest = exp.Add(this=exp.column("last_time"), expression=_interval(query.within))
+        on.append(exp.GT(this=column(TIME), expression=exp.column(LAST)))
+        latest = exp.Add(this=exp.column(LAST), expression=_interval(query.within))
         on.append(exp.LTE(this=column(TIME), expression=latest))
         for field in _given(query.among):
             on.append(exp.ArrayContains(this=exp.column("tried"), expression=folded(column(field.name))))
             on.append(given(column(field.name)))
         return (
-            exp.select(f"{rule.source}.*")
+            exp.select(f"{rule.source}.*", FIRST)
             .from_(exp.to_table(rule.source))
             .join("reached", on=all_of(on))
             .where(self.predicates.write(query.then))
@@ -187,22 +192,26 @@ class Sql(Dialect):
                 counted = exp.Nullif(this=counted, expression=exp.Literal.string(""))
         return exp.Count(this=exp.Distinct(expressions=[counted]))
 
-    def _measure(self, query: ir.WindowQuery) -> tuple[str, Expr]:
+    def _measure(self, query: ir.WindowQuery) -> Expr:
         measure = query.measure
         name = f"distinct {measure.field.name}" if isinstance(measure, ir.Distinct) else "attempts"
-        return name, self._measured(query)
+        return exp.alias_(self._measured(query), name, quoted=True)
 
     def _finding(
-        self, rule: Rule, source: str, start: Expr, end: Expr, measure: tuple[str, Expr] | None = None
+        self, rule: Rule, source: str, window: tuple[Expr, Expr], times: tuple[str, str] = (TIME, TIME), *measures: Expr
     ) -> exp.Select:
-        """The finding's columns, of whatever the rows are grouped by."""
+        """The finding's columns, of whatever the rows are grouped by.
+
+        :param times: columns of the rows: the first and the last time of the events that a row rests on.
+        """
         keys = [exp.alias_(exp.Min(this=column(key.field.name)), key.name, quoted=True) for key in rule.keys]
         ids = exp.ArrayAgg(this=exp.Distinct(expressions=[column(ID)]))
-        measures = [exp.alias_(measure[1], measure[0], quoted=True)] if measure else []
         return exp.select(
             *keys,
-            exp.alias_(_once(start, exp.Min), "window_start"),
-            exp.alias_(_once(end, exp.Max), "window_end"),
+            exp.alias_(_once(window[0], exp.Min), "window_start"),
+            exp.alias_(_once(window[1], exp.Max), "window_end"),
+            _named(exp.Min, column(times[0]), "first_event"),
+            _named(exp.Max, column(times[1]), "last_event"),
             exp.alias_(self._level(rule), "level"),
             *measures,
             exp.alias_(exp.Count(this=exp.Distinct(expressions=[column(ID)])), "events"),
@@ -276,6 +285,10 @@ def _one_line(title: str) -> str:
 
 def _interval(span: timedelta) -> Expr:
     return seconds(int(span.total_seconds()))
+
+
+def _named(aggregate: type[exp.AggFunc], value: Expr, name: str) -> Expr:
+    return exp.alias_(aggregate(this=value), name)
 
 
 def _once(value: Expr, aggregate: type[exp.Min] | type[exp.Max]) -> Expr:

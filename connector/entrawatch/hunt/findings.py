@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 from entrawatch.dialects.sql import evidence
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from entrawatch.rules.rule import Rule
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
-#: event ids that a line tells, and values of a field; `events` and the measures count them all
+#: event ids that a finding tells, and values of an entity; `events` and the measures count them all
 _TOLD = 100
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
@@ -25,6 +25,8 @@ class Finding:
 
     :param start: beginning of its first window, or the event's time.
     :param end: end of its last window (not in it), or the event's time.
+    :param first_event: time of the first of all the events it rests on; of a sequence or a join, both sides' events.
+    :param last_event: time of the last one.
     :param measures: what was counted, by name.
     :param evidence: different values of the fields worth seeing first.
     """
@@ -33,6 +35,8 @@ class Finding:
     level: str
     start: datetime
     end: datetime
+    first_event: datetime
+    last_event: datetime
     keys: dict[str, Any]
     measures: dict[str, int]
     event_ids: tuple[str, ...]
@@ -43,16 +47,13 @@ class Finding:
         """The level's place, 0 for informational."""
         return LEVELS.index(self.level)
 
-    def entities(self, most: Optional[int] = None) -> list[dict[str, str]]:
-        """What the finding is about: kind, identifier and value, each once.
-
-        :param most: how many values of a field, the first in order; all, where not told.
-        """
+    def entities(self) -> list[dict[str, str]]:
+        """What the finding is about: kind, identifier and value, each once; of a field the first hundred."""
         named = {key.field.name: [str(self.keys[key.name])] for key in self.rule.keys if self.keys[key.name]}
         found = {
             (entity.kind, entity.identifier, value): None
             for entity in self.rule.entities
-            for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ())[:most])
+            for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ())[:_TOLD])
         }
         return [{"kind": kind, "identifier": identifier, "value": value} for kind, identifier, value in found]
 
@@ -64,10 +65,12 @@ class Finding:
             "title": self.rule.title,
             "level": self.level,
             "window": {"start": iso(self.start), "end": iso(self.end)},
+            "first_event": iso(self.first_event),
+            "last_event": iso(self.last_event),
             "keys": self.keys,
             "measures": self.measures,
             "event_ids": list(self.event_ids[:_TOLD]),
-            "entities": self.entities(_TOLD),
+            "entities": self.entities(),
         }
 
 
@@ -90,7 +93,7 @@ def findings(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
             runs.append([one])
             end = one.end
     merged = [_joined(run) if len(run) > 1 else run[0] for run in runs]
-    return sorted(merged, key=lambda one: (one.start, _folded(one)))
+    return sorted(merged, key=lambda one: (one.first_event, one.last_event, _folded(one)))
 
 
 def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
@@ -101,6 +104,8 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         level=row["level"],
         start=_moment(row["window_start"]),
         end=_moment(row["window_end"]),
+        first_event=_moment(row["first_event"]),
+        last_event=_moment(row["last_event"]),
         keys={key.name: row[key.name] for key in rule.keys},
         measures={**counted, "events": row["events"]},
         event_ids=ids,
@@ -131,6 +136,8 @@ def _joined(run: list[Finding]) -> Finding:
         run[0],
         level=max((one.level for one in run), key=LEVELS.index),
         end=max(one.end for one in run),
+        first_event=min(one.first_event for one in run),
+        last_event=max(one.last_event for one in run),
         measures={**measures, "events": len(ids)},
         event_ids=ids,
         evidence={

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timezone
 from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
@@ -54,6 +55,35 @@ def spans(connection: duckdb.DuckDBPyConnection, sources: Sequence[str]) -> dict
     return found
 
 
+def minute(time: datetime) -> str:
+    """The time as people read it."""
+    return f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+def whole(spans_: Mapping[str, Span]) -> Span:
+    """The span of all sources together."""
+    firsts = [span.first for span in spans_.values() if span.first]
+    lasts = [span.last for span in spans_.values() if span.last]
+    return Span(min(firsts, default=None), max(lasts, default=None), sum(span.timeless for span in spans_.values()))
+
+
+def out_of_range(spans_: Mapping[str, Span], since: Optional[datetime], until: Optional[datetime]) -> Iterator[str]:
+    """A line where none of the logs lie in the range that was asked for: no finding is no clean bill then."""
+    span = whole(spans_)
+    if span.first is None or span.last is None:
+        return
+    if since and span.last < since:
+        wrong = f"they end before --since, {minute(since)}"
+    elif until and until <= span.first:
+        wrong = f"they begin behind --until, {minute(until)}"
+    else:
+        return
+    yield (
+        f"the logs reach from {minute(span.first)} to {minute(span.last)}: {wrong}, so nothing can be found "
+        "there; choose another range, or leave it out"
+    )
+
+
 def sorted_out(
     catalogue: Catalogue, found: Iterable[Finding], spans_: Mapping[str, Span]
 ) -> tuple[list[Finding], list[Finding]]:
@@ -87,7 +117,7 @@ def _too_short(rule: Rule, count: int, known: Baseline, span: Span) -> str:
     said = f"there are no {what}"
     if span.first:
         reach = span.first + known.lookback
-        said = f"these begin on {span.first:%Y-%m-%d %H:%M} UTC: nothing is judged before {reach:%Y-%m-%d %H:%M} UTC"
+        said = f"these begin on {minute(span.first)}: nothing is judged before {minute(reach)}"
     return (
         f"{rule.slug}: {count} possible finding{'s' if count > 1 else ''} not judged: {known.name} is learnt from "
         f"{days} days of {what}, and {said}; add earlier logs, and --since where to begin"

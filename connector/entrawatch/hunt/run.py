@@ -16,7 +16,7 @@ from entrawatch.dialects.base import Compiled
 from entrawatch.dialects.sql import Sql
 from entrawatch.hunt.columns import columns
 from entrawatch.hunt.findings import Finding, findings
-from entrawatch.hunt.judged import notes, sorted_out, spans
+from entrawatch.hunt.judged import Span, notes, out_of_range, sorted_out, spans, whole
 from entrawatch.hunt.load import Loaded, Loader
 from entrawatch.reading import files_in, read
 
@@ -40,6 +40,7 @@ class Hunt:
     :param notes: what to know when the findings are read, a line each.
     :param seconds: how long loading and each rule took.
     :param unjudged: what the logs are too short to judge; the notes say why.
+    :param span: the times of all records that a rule reads.
     """
 
     findings: tuple[Finding, ...]
@@ -49,6 +50,7 @@ class Hunt:
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unjudged: tuple[Finding, ...] = ()
+    span: Optional[Span] = None
 
 
 def hunt(
@@ -61,8 +63,9 @@ def hunt(
 ) -> Hunt:
     """Run a catalogue's rules over records.
 
-    :param since: only findings that end behind it; earlier records still teach the baselines.
-    :param until: only findings that begin before it.
+    :param since: only findings whose last event is not before it; what they rest on may begin earlier, and earlier
+        records still teach the baselines.
+    :param until: only findings whose first event is before it.
     :param progress: called with the number of records read so far.
     """
     return _hunt(catalogue, lambda loader: loader.load(items), since, until, progress)
@@ -109,11 +112,11 @@ def _hunt(
         seconds = {"loading": time.perf_counter() - begun}
         found, refused = _run(catalogue, connection, seconds)
         reach = spans(connection, SOURCES)
-    wanted = [one for one in found if (not since or one.end >= since) and (not until or one.start < until)]
-    wanted.sort(key=lambda one: (-one.severity, one.start, one.rule.slug))
+    found.sort(key=lambda one: (-one.severity, one.first_event, one.last_event, one.rule.slug))
+    wanted = [one for one in found if (not since or one.last_event >= since) and (not until or one.first_event < until)]
     judged, unjudged = sorted_out(catalogue, wanted, reach)
-    told = tuple(notes(catalogue, unjudged, reach))
-    return Hunt(tuple(judged), loaded, tuple(catalogue.rules), refused, seconds, told, tuple(unjudged))
+    told = (*out_of_range(reach, since, until), *notes(catalogue, unjudged, reach))
+    return Hunt(tuple(judged), loaded, tuple(catalogue.rules), refused, seconds, told, tuple(unjudged), whole(reach))
 
 
 @contextmanager

@@ -129,6 +129,8 @@ SELECT
   MIN("ipAddress") AS "ipAddress",
   MIN(window_end - INTERVAL '604800' SECOND) AS window_start,
   MAX(window_end) AS window_end,
+  MIN("@timestamp") AS first_event,
+  MAX("@timestamp") AS last_event,
   'high' AS level,
   COUNT(DISTINCT NULLIF(LOWER("activityDisplayName"), '')) AS "distinct activityDisplayName",
   COUNT(DISTINCT "event.id") AS events,

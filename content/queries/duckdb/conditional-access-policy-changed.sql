@@ -10,6 +10,8 @@ SELECT
   MIN("id") AS "id",
   MIN("@timestamp") AS window_start,
   MAX("@timestamp") AS window_end,
+  MIN("@timestamp") AS first_event,
+  MAX("@timestamp") AS last_event,
   CASE
     WHEN MAX(
       CASE

@@ -54,6 +54,8 @@ SELECT
   MIN("userAgent") AS "userAgent",
   MIN(window_end - INTERVAL '3600' SECOND) AS window_start,
   MAX(window_end) AS window_end,
+  MIN("@timestamp") AS first_event,
+  MAX("@timestamp") AS last_event,
   'medium' AS level,
   COUNT(DISTINCT "event.id") AS "attempts",
   COUNT(DISTINCT "event.id") AS events,

@@ -19,6 +19,7 @@ WITH parameters AS (
   SELECT
     LOWER(MIN("ipAddress")) AS same_0,
     ARRAY_AGG(LOWER("userPrincipalName")) AS tried,
+    MIN("@timestamp") AS first_time,
     MAX("@timestamp") AS last_time
   FROM hits
   GROUP BY
@@ -34,7 +35,8 @@ WITH parameters AS (
     )
 ), following AS (
   SELECT
-    signin.*
+    signin.*,
+    first_time
   FROM signin
   JOIN reached
     ON LOWER("ipAddress") = same_0
@@ -56,6 +58,8 @@ SELECT
   MAX(TO_TIMESTAMP((
     FLOOR(EPOCH("@timestamp") / 900) + 1
   ) * 900)) AS window_end,
+  MIN("first_time") AS first_event,
+  MAX("@timestamp") AS last_event,
   'critical' AS level,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
@@ -68,4 +72,7 @@ SELECT
 FROM following
 GROUP BY
   LOWER("ipAddress"),
-  LOWER("userPrincipalName")
+  LOWER("userPrincipalName"),
+  TO_TIMESTAMP((
+    FLOOR(EPOCH("@timestamp") / 900) + 1
+  ) * 900)

@@ -49,6 +49,8 @@ SELECT
   MIN("userAgent") AS "userAgent",
   MIN(window_end - INTERVAL '3600' SECOND) AS window_start,
   MAX(window_end) AS window_end,
+  MIN("@timestamp") AS first_event,
+  MAX("@timestamp") AS last_event,
   'high' AS level,
   COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) AS "distinct userPrincipalName",
   COUNT(DISTINCT "event.id") AS events,

@@ -24,7 +24,9 @@ WITH event AS (
     ) * 900) AS window_end,
     TO_TIMESTAMP((
       FLOOR(EPOCH(GREATEST("@timestamp", partner_time)) / 900) + 1
-    ) * 900) - INTERVAL '86400' SECOND AS window_start
+    ) * 900) - INTERVAL '86400' SECOND AS window_start,
+    LEAST("@timestamp", partner_time) AS first_time,
+    GREATEST("@timestamp", partner_time) AS last_time
   FROM event
   JOIN partner
     ON LOWER("correlationId") = partner_key
@@ -37,6 +39,8 @@ SELECT
   MIN("id") AS "id",
   MIN(window_start) AS window_start,
   MAX(window_end) AS window_end,
+  MIN("first_time") AS first_event,
+  MAX("last_time") AS last_event,
   'medium' AS level,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,

@@ -56,6 +56,8 @@ SELECT
   MIN("userAgent") AS "userAgent",
   MIN(window_end - INTERVAL '3600 SECOND') AS window_start,
   MAX(window_end) AS window_end,
+  MIN("@timestamp") AS first_event,
+  MAX("@timestamp") AS last_event,
   CASE
     WHEN MAX(CASE WHEN LOWER("userAgent") = 'bav2ropc' THEN 1 ELSE 0 END) = 1
     THEN 'high'

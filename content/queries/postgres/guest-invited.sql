@@ -10,6 +10,8 @@ SELECT
   MIN("id") AS "id",
   MIN("@timestamp") AS window_start,
   MAX("@timestamp") AS window_end,
+  MIN("@timestamp") AS first_event,
+  MAX("@timestamp") AS last_event,
   'informational' AS level,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,

@@ -21,6 +21,7 @@ WITH parameters AS (
   SELECT
     LOWER(MIN("ipAddress")) AS same_0,
     ARRAY_AGG(LOWER("userPrincipalName")) AS tried,
+    MIN("@timestamp") AS first_time,
     MAX("@timestamp") AS last_time
   FROM hits
   GROUP BY
@@ -36,7 +37,8 @@ WITH parameters AS (
     )
 ), following AS (
   SELECT
-    signin.*
+    signin.*,
+    first_time
   FROM signin
   JOIN reached
     ON LOWER("ipAddress") = same_0
@@ -70,6 +72,8 @@ SELECT
       ) * 900
     )
   ) AS window_end,
+  MIN("first_time") AS first_event,
+  MAX("@timestamp") AS last_event,
   'critical' AS level,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
@@ -82,4 +86,9 @@ SELECT
 FROM following
 GROUP BY
   LOWER("ipAddress"),
-  LOWER("userPrincipalName")
+  LOWER("userPrincipalName"),
+  TO_TIMESTAMP(
+    (
+      FLOOR(CAST(DATE_PART('epoch', "@timestamp") AS DOUBLE PRECISION) / 900) + 1
+    ) * 900
+  )
