@@ -206,10 +206,11 @@ def test_what_differs_in_form_only_is_read(tmp_path: Path, text: str) -> None:
     assert (len(rules), faults) == (1, [])
 
 
-def test_a_correlation_counts_over_single_events_only(tmp_path: Path) -> None:
-    spray = ROOT / "signin" / "password-spray.yml"
-    (name,) = (line.split()[1] for line in spray.read_text(encoding="utf-8").splitlines() if line.startswith("id:"))
+@pytest.mark.parametrize("slug", ["password-spray", "single-factor-from-new-network"])
+def test_a_correlation_counts_over_single_events_only(tmp_path: Path, slug: str) -> None:
+    other = ROOT / "signin" / f"{slug}.yml"
+    (name,) = (line.split()[1] for line in other.read_text(encoding="utf-8").splitlines() if line.startswith("id:"))
     path = tmp_path / "x.yml"
     path.write_text(EVENTS.replace("rules: x", f"rules: {name}"), encoding="utf-8")
-    with pytest.raises(ConfigError, match="Password spray from one address is no rule on single events alone"):
-        asked([str(spray), str(path)])
+    with pytest.raises(ConfigError, match="is no rule on single events alone, and only those are counted over"):
+        asked([str(other), str(path)])
