@@ -15,6 +15,7 @@ import pytest
 from tests.commands import Done, call, forget_secrets  # noqa: F401 - two fixtures, and what a command gives
 
 from entrawatch.cli.emulate import config_of
+from entrawatch.emulator.records import Emitted
 from entrawatch.emulator.server import Emulator
 from entrawatch.emulator.tenant import TenantOptions, generate
 
@@ -52,11 +53,22 @@ def start(*argv: object, **options: Any) -> subprocess.Popen[str]:
     return _started[-1]
 
 
+def lately(now: datetime) -> Iterator[Emitted]:
+    """A sign-in and an audit each ten minutes of the last two hours: at night a small company makes none of its own."""
+    for number in range(1, 12):
+        time = now - timedelta(minutes=10 * number)
+        at = f"{time:%Y-%m-%dT%H:%M:%SZ}"
+        signed_in = {"id": f"s{number}", "createdDateTime": at, "signInEventTypes": ["interactiveUser"]}
+        yield Emitted("interactive", {**signed_in, "userPrincipalName": "ann@contoso.example"}, time)
+        changed = {"id": f"a{number}", "activityDateTime": at, "activityDisplayName": "Update user"}
+        yield Emitted("directory_audits", changed, time)
+
+
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     now = datetime.now(timezone.utc).replace(microsecond=0)
     company = generate(TenantOptions(users=5, start=now - timedelta(hours=3), end=now, scenarios="none"))
-    with Emulator(company, throttle=False) as running:
+    with Emulator([*company, *lately(now)], throttle=False) as running:
         yield running
 
 
