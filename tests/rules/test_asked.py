@@ -60,6 +60,7 @@ def test_nothing_asked_is_the_catalogue_and_names_are_of_it() -> None:
         ({"f__a": [OTHER], "f__b": [PLAIN, correlated(type="temporal")]}, ["f"], ["a"]),
         ({"f__a": [PLAIN], "f__b": [PLAIN]}, ["f"], ["a"]),
         ({"日本": [PLAIN]}, ["日本.yml"], ["rule"]),
+        ({"Große Straße": [PLAIN]}, ["Große Straße.yml"], ["grosse-strasse"]),
     ],
     ids=str,
 )  # fmt: skip
@@ -80,6 +81,15 @@ def test_what_a_folder_holds_and_is_not_understood_is_left_out_and_told(folder: 
     put(folder, f__a=[OTHER], f__b=[BROKEN])
     (line,) = asked(["f"]).left_out
     assert line.startswith("f/b.yml: line 4: detection.a.nosuch: the signin source has no field")
+
+
+@pytest.mark.parametrize("words", [["f", "HERE/f/b.yml"], ["HERE/f/b.yml", "f"]])
+def test_a_file_that_is_named_beside_its_folder_is_named(folder: Path, words: list[str]) -> None:
+    put(folder, f__a=[OTHER], f__b=[BROKEN])
+    with pytest.raises(ConfigError, match=r"f/b.yml: line 4: .*nosuch"):
+        asked([word.replace("HERE", str(folder)) for word in words])
+    put(folder, f__b=[PLAIN])
+    assert sorted(names(asked([word.replace("HERE", str(folder)) for word in words]))) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

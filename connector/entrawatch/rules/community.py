@@ -127,7 +127,7 @@ class _Reader:
 
 def _slug(own: Own, document: Document, *, alone: bool) -> str:
     said = own.path.stem if alone and not own.counted else str(document.get("name") or own.rule.title)
-    plain = unicodedata.normalize("NFKD", said).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", said.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "rule"
 
 

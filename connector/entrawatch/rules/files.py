@@ -33,7 +33,9 @@ def files_of(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:
             faults.append(Fault(path, f"{path}: there is no such file or folder"))
         elif not inside:
             faults.append(Fault(path, f"{path}: no .yml file in it"))
-        files |= {one.resolve(): one for one in inside if one.exists() and one.resolve() not in files}
+        for one in inside:
+            if one.exists() and (one is path or one.resolve() not in files):  # a file that is named goes by that name
+                files[one.resolve()] = one
     return list(files.values())
 
 
