@@ -31,7 +31,7 @@ _COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     # none may stand there: what stands behind --rules is sorted by what it is, and PATHs may stand among it
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders, or - for standard input")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders, a duckdb sink's file, or -")
     parser.add_argument(
         "--rules", nargs="+", action="extend", default=[], metavar="RULE",
         help="only these (default: the catalogue): names, or Sigma files and folders; commas or blanks between them",

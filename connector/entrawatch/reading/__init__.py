@@ -3,8 +3,8 @@
 ``read(paths)`` gives `Found` for each record and `Bad` for each piece that is none, in the order of the files; it
 never stops at a bad piece. Containers: Graph pages (``{"value": […]}``), ``{"records": […]}``, arrays, JSON lines,
 JSON one after another, pretty-printed or not, Log Analytics query answers (``{"tables": […]}``) and CSV exports, CSV
-and Parquet of our own; text as UTF-8 or UTF-16, with or without a byte order mark, gzipped or not. What is large is
-streamed: one record in memory, or a thousand rows of Parquet.
+and Parquet of our own, the duckdb sink's file where it is named itself; text as UTF-8 or UTF-16, with or without a byte
+order mark, gzipped or not. What is large is streamed: one record in memory, or a thousand rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Optional, Union
 
-from entrawatch.reading import ours, table
+from entrawatch.reading import database, ours, table
 from entrawatch.reading.items import Bad, Found, Item, Where
 from entrawatch.reading.scan import records
 from entrawatch.reading.text import Text
@@ -73,6 +73,8 @@ def _read_file(file: Path) -> Iterator[Item]:
         with file.open("rb") as stream:
             if stream.peek(4).startswith(_PARQUET):
                 yield from ours.parquet(file)
+            elif stream.peek(12)[database.OFFSET :].startswith(database.MAGIC):
+                yield from database.events(file)
             else:
                 yield from read_stream(stream, str(file))
     except OSError as error:
