@@ -9,7 +9,7 @@ DEV := $(VENV)/.installed-for-tests
 # The rooms that Splunk loads, tested on the interpreters Splunk ships.
 RUNTIME_TESTS := tests/test_imports.py tests/config tests/schema tests/graph tests/normalize tests/ingest tests/sinks/test_modular_input.py
 
-.PHONY: demo test lint build splunk-app bench py39 py313 test-server fuzz clean
+.PHONY: demo dev test lint build splunk-app bench py39 py313 test-server fuzz clean
 
 $(APP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,8 @@ $(DEV): $(LINT) tests/install_system_packages.sh tests/install_engines.sh $(wild
 
 demo: $(APP)  ## emulated tenant → HTTPS → normalise → store → hunt
 	$(BIN)/entrawatch demo
+
+dev: $(DEV)  ## what the tests need, and nothing run: then .venv/bin/python -m pytest tests/…
 
 test: $(DEV)  ## every test, then the runtime rooms on Splunk's interpreters
 	$(BIN)/python -m pytest -n auto --dist loadgroup

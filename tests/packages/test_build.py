@@ -70,7 +70,7 @@ def test_writing_makes_the_folder_hold_the_tree_and_checking_says_what_does_not(
     (tmp_path / "splunk" / "stray.spl").write_bytes(b"x")
     (tmp_path / "elastic" / "deep" / "b.json").unlink()
     assert drift(tmp_path, tree, OWNED).lines() == [
-        "elastic/deep/b.json: missing", "splunk/a.spl: changed", "splunk/stray.spl: not generated",
+        "elastic/deep/b.json: missing", "splunk/a.spl: changed", "splunk/stray.spl: left over",
     ]  # fmt: skip
     write(tmp_path, tree, OWNED)
     assert drift(tmp_path, tree, OWNED).lines() == []
@@ -82,5 +82,16 @@ def test_the_command_checks_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["build", "--check", "--content", str(tmp_path)]) == 1
     assert f"{tmp_path}/queries/spl/brute-force.spl: missing" in capsys.readouterr().out
     assert main(["build", "--content", str(tmp_path)]) == 0
+    assert f"{tmp_path}/queries/spl/brute-force.spl: written" in capsys.readouterr().out
+    (tmp_path / "queries" / "spl" / "brute-force.spl").write_bytes(b"edited\n")
+    (tmp_path / "queries" / "stray").write_bytes(b"")
+    for arguments, code, said in (
+        (["--check"], 1, ["queries/spl/brute-force.spl: changed", "queries/stray: left over"]),
+        ([], 0, ["queries/spl/brute-force.spl: rewritten", "queries/stray: removed"]),
+        (["--check"], 0, []),
+    ):
+        assert main(["build", *arguments, "--content", str(tmp_path)]) == code
+        told = [line for line in capsys.readouterr().out.splitlines() if ": " in line]
+        assert told == [f"{tmp_path}/{line}" for line in said]
     assert main(["build", "--check", "--content", str(tmp_path)]) == 0
     assert main(["build", "--content", str(tmp_path / "nowhere")]) == 2

@@ -106,7 +106,8 @@ def test_on_elastics_integration_a_query_needs_what_its_setup_guide_says(slug: s
     theirs = {name: kind for source in sources for name, kind in MAPPED[source].items()}
     named = set(re.findall(r"[@A-Za-z_][\w.]*\w", line["query"])) & set(ours)
     needs = [name for name in derived(rule) if name.startswith("entra.")]
-    assert sorted(named - set(theirs)) == needs
+    more = "does Elastic's azure integration map these? then add them to MAPPED; if not, it cannot run the rule"
+    assert sorted(named - set(theirs)) == needs, more
     assert needs == [] if rule.source == "signin" else True
     if line["type"] == "esql":
         _parse(line["query"], {**theirs, **{name: ours[name] for name in needs}})

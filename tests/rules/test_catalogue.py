@@ -163,6 +163,27 @@ def test_two_rules_with_one_id_are_a_fault(tmp_path: Path) -> None:
         load_catalogue(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        (["attack.credential-access", "attack.t1999"], "tags: attack.t1999: no technique of the table TECHNIQUES"),
+        (["attack.credential-acces", "attack.t1110"], "tags: attack.credential-acces: no tactic of the table TACTICS"),
+        (["attack.t1110"], "tags: it names at least one tactic and one technique"),
+        (["attack.credential-access"], "tags: it names at least one tactic and one technique"),
+    ],
+)
+def test_what_the_packages_cannot_file_is_a_fault_of_the_catalogue_alone(
+    tmp_path: Path, tags: list[str], told: str
+) -> None:
+    (tmp_path / "signin").mkdir()
+    (tmp_path / "signin" / "one.yml").write_text(changed("tags", tags), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_catalogue(tmp_path)
+    assert any(told in line for line in error.value.faults), error.value.faults
+    faults = Faults("x.yml")
+    assert read_rule(changed("tags", tags), faults, "x", CATALOGUE.baselines), faults.lines
+
+
 def test_an_empty_folder_is_no_catalogue(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="it holds no rules"):
         load_catalogue(tmp_path)

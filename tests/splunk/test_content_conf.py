@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from entrawatch.packages.content import prepared
 from entrawatch.packages.splunk import forms, tree
 from entrawatch.packages.splunk_conf import Stanza, one_line
 from entrawatch.packages.splunk_conf import conf as written
-from entrawatch.packages.splunk_risk import SCORES, STORIES
+from entrawatch.packages.splunk_risk import SCORES, STORIES, stories
 from entrawatch.packages.versions import LOCK, Lock, read_lock
-from entrawatch.rules.attack import TECHNIQUES
+from entrawatch.rules.document import schema
 from rules.spl import source
 from rules.spl.parsing import parse
 from rules.splunk import ENVELOPE
@@ -276,7 +277,7 @@ def test_annotations_are_of_the_rule(name: str) -> None:
     assert not [t for t in rule.techniques if "." in t and t.partition(".")[0] in rule.techniques]
     assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", technique) for technique in told["mitre_attack"])
     assert told["analytic_story"]
-    assert set(told["analytic_story"]) <= set(STORIES)
+    assert set(told["analytic_story"]) <= set(STORIES.values())
     assert told["kill_chain_phases"]
     assert told["type"] == ("TTP" if RULES[name].get("action.notable") == "1" else "Anomaly")
     assert RULES[name]["action.risk"] == "1"
@@ -349,7 +350,38 @@ def test_stories_hold_all_searches_and_each_has_its_page() -> None:
     pages = {name.removeprefix("savedsearch://") for name in conf("analyticstories") if name not in stories}
     assert pages == set(RULES)
     assert {name for one in stories.values() for name in json.loads(one["searches"])} == set(RULES)
-    assert set(TECHNIQUES) - {technique for listed in STORIES.values() for technique in listed} == set()
+    assert set(stories) == {f"analytic_story://{one}" for one in STORIES.values()}
+    assert list(STORIES) == schema("rule")["properties"]["stories"]["items"]["enum"]
+
+
+GUESSED, TAKEN, ABUSED = STORIES.values()
+
+
+@pytest.mark.parametrize(
+    ("source", "techniques", "said", "filed"),
+    [
+        ("signin", ["T1110.003"], [], [GUESSED]),
+        ("signin", ["T1110", "T1531"], [], [GUESSED]),
+        ("signin", ["T1110.004", "T1078.004"], [], [GUESSED, TAKEN]),
+        # a phished device code is a sign-in that got in, whatever else its technique is used for
+        ("signin", ["T1528"], [], [TAKEN]),
+        ("signin", [], [], [TAKEN]),
+        ("audit", ["T1528"], [], [ABUSED]),
+        ("audit", ["T1110"], [], [ABUSED]),
+        ("audit", ["T1556.006"], ["account-takeover"], [TAKEN]),
+        ("signin", ["T1110"], ["directory-abuse", "password-attacks"], [ABUSED, GUESSED]),
+    ],
+)
+def test_a_rule_is_of_the_stories_it_names_else_of_what_it_reads(
+    source: str, techniques: list[str], said: list[str], filed: list[str]
+) -> None:
+    rule = replace(CATALOGUE.rules["brute-force"], source=source, techniques=tuple(techniques), stories=tuple(said))
+    assert stories(rule) == filed
+
+
+def test_a_rule_of_the_catalogue_says_so_where_its_source_does_not() -> None:
+    assert CATALOGUE.rules["account-hijacking"].stories == ("account-takeover",)
+    assert stories(CATALOGUE.rules["account-hijacking"]) == [TAKEN]
 
 
 # --- baselines --------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build, check or release."""
     from entrawatch.packages.content import OWNED, content, released
-    from entrawatch.packages.tree import drift, write
+    from entrawatch.packages.tree import DIFFERS, MENDED, drift, write
     from entrawatch.packages.versions import LOCK, load_lock
     from entrawatch.rules.catalogue import load_catalogue
 
@@ -42,12 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     catalogue = load_catalogue(folder)
     lock = load_lock(lock_file)
     tree = content(catalogue, lock)
-    found = (drift if arguments.check else write)(arguments.content, tree, OWNED)
-    for line in found.lines():
+    found, words = (drift, DIFFERS) if arguments.check else (write, MENDED)
+    lines = found(arguments.content, tree, OWNED).lines(words)
+    for line in lines:
         print(f"{arguments.content}/{line}")
     if arguments.check:
-        return 1 if found.lines() else 0
-    print(f"{len(tree)} files, {len(found.lines())} written or removed")
+        return 1 if lines else 0
+    print(f"{len(tree)} files, {len(lines)} written or removed")
     if arguments.release:
         lock_file.write_bytes(released(catalogue, lock).dump())
         print(f"{lock_file}: {len(catalogue.rules)} rules held fast")

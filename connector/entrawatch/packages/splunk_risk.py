@@ -32,12 +32,14 @@ _PHASES = {
     "TA0001": "Delivery", "TA0003": "Installation", "TA0004": "Exploitation", "TA0005": "Exploitation",
     "TA0006": "Exploitation", "TA0040": "Actions on Objectives",
 }  # fmt: skip
-#: analytic story → its techniques
+#: the catalogue's word → analytic story
 STORIES = {
-    "Entra ID Password Attacks": ("T1110", "T1110.001", "T1110.003", "T1531", "T1621"),
-    "Entra ID Account Takeover": ("T1078.004", "T1098.005", "T1556.006", "T1566"),
-    "Entra ID Directory Abuse": ("T1098.001", "T1098.003", "T1136.003", "T1199", "T1528", "T1556.009"),
+    "password-attacks": "Entra ID Password Attacks",
+    "account-takeover": "Entra ID Account Takeover",
+    "directory-abuse": "Entra ID Directory Abuse",
 }
+#: techniques that go against a password or a second factor, with all that is below them
+_GUESSING = {"T1110", "T1531", "T1621"}
 _OBJECTS = {"account": "user", "device": "system"}
 
 
@@ -47,8 +49,16 @@ def notable(rule: Rule) -> bool:
 
 
 def stories(rule: Rule) -> list[str]:
-    """The analytic stories it belongs to."""
-    return [story for story, techniques in STORIES.items() if set(techniques) & set(rule.techniques)]
+    """The analytic stories it belongs to: those that it names, else by what it reads and looks for."""
+    return [STORIES[one] for one in rule.stories or _by_nature(rule)]
+
+
+def _by_nature(rule: Rule) -> list[str]:
+    """A change of the directory abuses it; a sign-in guesses at passwords and factors, is past them, or both."""
+    if rule.source == "audit":
+        return ["directory-abuse"]
+    guessing = {technique.partition(".")[0] in _GUESSING for technique in rule.techniques}
+    return [*(["password-attacks"] if True in guessing else []), *(["account-takeover"] if guessing != {True} else [])]
 
 
 def security(rule: Rule, query: Compiled, label: str, version: Version | None) -> dict[str, Value]:

@@ -31,7 +31,7 @@ _MAINTAINERS = [{"company": "Entrawatch", "email": "", "name": "Entrawatch"}]
 
 def story_stanzas(release: Release) -> list[Stanza]:
     """A stanza a rule and shape, and one a story."""
-    names: dict[str, list[str]] = {story: [] for story in STORIES}
+    names: dict[str, list[str]] = {story: [] for story in STORIES.values()}
     found: list[Stanza] = []
     for slug, rule in release.catalogue.rules.items():
         own = list(_names(release, slug))

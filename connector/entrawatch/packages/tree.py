@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: path below the folder, with slashes → content
 Tree = dict[str, bytes]
+#: what is said of a difference, and of one that `write` has made good
+DIFFERS, MENDED = ("missing", "changed", "left over"), ("written", "rewritten", "removed")
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,13 @@ class Drift:
     changed: tuple[str, ...]
     foreign: tuple[str, ...]
 
-    def lines(self) -> list[str]:
-        """A line a difference."""
-        told = {"missing": self.missing, "changed": self.changed, "not generated": self.foreign}
-        return [f"{path}: {what}" for what, paths in told.items() for path in paths]
+    def lines(self, words: Sequence[str] = DIFFERS) -> list[str]:
+        """A line a difference.
+
+        :param words: what to say of what is missing, changed and left over: DIFFERS, or MENDED once it is written.
+        """
+        told = zip(words, (self.missing, self.changed, self.foreign))
+        return [f"{path}: {word}" for word, paths in told for path in paths]
 
 
 def json_file(value: Any, *, sort_keys: bool = False) -> bytes:

@@ -6,11 +6,14 @@ older ones has its own table. Source: https://attack.mitre.org/techniques/enterp
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)")
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,29 @@ TACTICS = {
 }
 
 
+def technique(tag: str) -> str:
+    """The identifier in a Sigma tag (attack.t1110.003); "" where it is none of a technique."""
+    found = _TECHNIQUE.fullmatch(tag)
+    return found[1].upper() if found else ""
+
+
 def tactics(tags: Iterable[str]) -> tuple[str, ...]:
     """The identifiers of the tactics among a rule's Sigma tags (attack.credential-access), in their order."""
     known = {f"attack.{name.lower().replace(' ', '-')}": identifier for identifier, name in TACTICS.items()}
     return tuple(known[tag] for tag in tags if tag in known)
+
+
+def unknown(tags: Iterable[str]) -> Iterator[str]:
+    """What is wrong with a rule's tags: products file it by tactics and techniques, with the names they have here."""
+    tags = list(tags)
+    found, names = [technique(tag) for tag in tags], {tag for tag in tags if tactics([tag])}
+    for tag, one in zip(tags, found):
+        if one and one not in TECHNIQUES:
+            yield f"{tag}: no technique of the table TECHNIQUES in rules/attack.py; add it there as ATT&CK has it"
+        elif not one and tag not in names:
+            yield f"{tag}: no tactic of the table TACTICS in rules/attack.py; there are {', '.join(TACTICS.values())}"
+    if not names or not any(found):
+        yield "it names at least one tactic and one technique"
 
 
 _MODIFY = ("TA0003", "TA0005", "TA0006")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from entrawatch.errors import ConfigError
 from entrawatch.rules import ir
-from entrawatch.rules.attack import tactics
+from entrawatch.rules.attack import tactics, technique, unknown
 from entrawatch.rules.cases import read_cases
 from entrawatch.rules.conditions import Detection
 from entrawatch.rules.document import check, read_documents
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_TECHNIQUE = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)")
 #: H where a rule does not say: W/12, at least five minutes (design law 4)
 _SHORTEST_STEP = timedelta(minutes=5)
 
@@ -51,7 +50,9 @@ def load_catalogue(root: Path) -> Catalogue:
     baselines = _load_folder(root / "baselines", _baseline, faults)
     rules: dict[str, Rule] = {}
     for source in SOURCES.values():
-        rules |= _load_folder(root / source, lambda text, f, slug: read_rule(text, f, slug, baselines), faults)
+        rules |= _load_folder(
+            root / source, lambda text, f, slug: read_rule(text, f, slug, baselines, filed=True), faults
+        )
     faults += _twins(rules)
     if not rules and not faults:
         faults.append(f"{root}: it holds no rules; a catalogue has the folders {', '.join(SOURCES.values())}")
@@ -85,13 +86,20 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
-def read_rule(text: str, faults: Faults, slug: str, baselines: Mapping[str, Baseline]) -> Optional[Rule]:
-    """One rule of the catalogue, None where it has faults (they are in `faults`)."""
+def read_rule(
+    text: str, faults: Faults, slug: str, baselines: Mapping[str, Baseline], *, filed: bool = False
+) -> Optional[Rule]:
+    """One rule of the catalogue, None where it has faults (they are in `faults`).
+
+    :param filed: whether packages are made of it, which need ATT&CK's own names for its tags.
+    """
     documents = read_documents(text, faults)
     if len(documents) != 1 or not check(documents[0], "rule", faults):
         if len(documents) > 1:
             faults.add("", "a catalogue file holds one rule")
         return None
+    for told in unknown(documents[0]["tags"]) if filed else ():
+        faults.add("tags", told)
     rule = _RuleReader(documents[0], slug, faults, baselines).rule()
     return None if faults.lines else rule
 
@@ -113,11 +121,12 @@ class _RuleReader:
             slug=self.slug, id=document["id"], title=document["title"], description=document["description"].strip(),
             level=document["level"], source=self.source, query=query, keys=keys,
             shown=self._fields("shown", document.get("shown", [])),
-            techniques=tuple(found[1].upper() for tag in document["tags"] if (found := _TECHNIQUE.fullmatch(tag))),
+            techniques=tuple(filter(None, map(technique, document["tags"]))),
             references=tuple(document["references"]), false_positives=tuple(document["falsepositives"]),
             triage=tuple(document["triage"]), entities=self._entities(),
             parameters=tuple(self.parameters.values()), escalations=self._escalations(),
-            tactics=tactics(document["tags"]), date=document.get("modified", document["date"]),
+            tactics=tactics(document["tags"]), stories=tuple(document.get("stories", [])),
+            date=document.get("modified", document["date"]),
             cases=read_cases(document["tests"], self.faults, {key.name for key in keys}),
         )  # fmt: skip
         for name in sorted(set(self.parameters) - self.used):

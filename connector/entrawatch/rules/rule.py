@@ -96,6 +96,7 @@ class Rule:
     :param keys: what a finding is identified by, in order.
     :param shown: further fields an analyst wants to see first.
     :param tactics: ATT&CK identifiers of the tactics that the rule itself names, in its order.
+    :param stories: what it is part of, where its source and techniques do not say so.
     :param date: when it was last changed, else written, as 2026-11-24; "" where it does not say.
     """
 
@@ -116,5 +117,6 @@ class Rule:
     parameters: tuple[ir.Parameter, ...] = ()
     escalations: tuple[Escalation, ...] = ()
     tactics: tuple[str, ...] = ()
+    stories: tuple[str, ...] = ()
     date: str = ""
     cases: tuple[Case, ...] = field(default=(), hash=False, repr=False)
