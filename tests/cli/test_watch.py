@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -14,9 +16,9 @@ import pytest
 from rich.console import Console
 
 from entrawatch import redaction
-from entrawatch.cli import logs
+from entrawatch.cli import logs, progress
 from entrawatch.cli.metrics import METRICS
-from entrawatch.cli.progress import bars
+from entrawatch.cli.progress import Bars, Lines, bars
 from entrawatch.cli.tally import Tally
 from entrawatch.cli.watch import Feed, Health, Many, Prometheus, serving
 from entrawatch.errors import ConfigError
@@ -176,6 +178,58 @@ def test_bars_are_drawn_on_a_terminal_only(terminal: bool) -> None:
         seen.gauge("stream_degraded", 1, tenant="t", stream="provisioning")
         seen.observe("graph_request_seconds", 1.0, tenant="t", stream="interactive")
     assert ("interactive" in screen.getvalue()) is terminal
+
+
+def test_a_terminal_shows_what_is_done_before_the_first_record_comes() -> None:
+    import io
+
+    screen = io.StringIO()
+    with bars(console=Console(file=screen, force_terminal=True, width=120), first="signing in") as seen:
+        assert isinstance(seen, Bars)
+        seen.step("asking for pages")
+        seen.count("graph_records", 5, tenant="t", stream="interactive")
+        seen.step("rule brute-force")
+    assert "rule brute-force" in screen.getvalue()
+    assert "interactive" in screen.getvalue()
+
+
+def test_where_there_is_no_terminal_a_line_comes_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+    enough = threading.Event()
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if "rule x" in line:
+            enough.set()
+
+    monkeypatch.setattr(progress, "EVERY", 0.01)
+    with bars(tell=tell, first="signing in") as seen:
+        while not told:
+            time.sleep(0.01)
+        seen.count("graph_records", 1200, tenant="t", stream="interactive")
+        seen.count("graph_requests", 7, tenant="t", stream="interactive")
+        seen.total("reading")(40)
+        seen.total("reading")(50)
+        assert isinstance(seen, Lines)
+        assert seen.line() == "1,250 records so far"
+        seen.step("rule x")
+        assert enough.wait(10)
+    count = len(told)
+    assert (told[0], told[-1]) == ("signing in, 0 records so far", "rule x, 1,250 records so far")
+    time.sleep(0.05)
+    assert len(told) == count
+    with bars(first="signing in"):
+        time.sleep(0.1)
+    said = capsys.readouterr()
+    assert (said.out, said.err.splitlines()[0]) == ("", "entrawatch: signing in, 0 records so far")
+
+
+def test_work_that_is_soon_done_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with bars():
+        pass
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_tally_adds_up() -> None:

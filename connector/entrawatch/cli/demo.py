@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -16,7 +17,6 @@ from entrawatch.errors import ConfigError
 if TYPE_CHECKING:
     import argparse
     import threading
-    from collections.abc import Iterator
     from datetime import datetime
 
     from entrawatch.cli.tally import Tally
@@ -32,8 +32,12 @@ EXAMPLES = """\
 """
 #: seconds of the demo's clock in one of ours: Graph's limits are kept, in an eighth of the time
 SPEED = 8.0
-#: hours between the first look and the second
-LATER = 3
+#: minutes between the first look and the second: under an hour, or the loop would jump to the present first
+LATER = 50
+#: minutes behind the present that the second look reads once more
+SWEEP = 45
+#: of the newest records the demo only says how many there are: the live edge is two minutes behind the present
+EDGE = timedelta(minutes=3)
 DATABASE, EVENTS, STATE = "entrawatch.duckdb", "events", "state"
 
 
@@ -41,6 +45,7 @@ class Story(NamedTuple):
     """What happened, for the summary.
 
     :param shown: records, or forms of one, that Graph shows at the end of the range.
+    :param edge: by when Graph shows them.
     :param seconds: of our own clock.
     """
 
@@ -50,6 +55,7 @@ class Story(NamedTuple):
     throttled: int
     broken: int
     shown: set[tuple[str, str]]
+    edge: datetime
     seconds: float
     start: datetime
     end: datetime
@@ -65,8 +71,6 @@ class FastClock:
 
     def now(self) -> datetime:
         """The demo's present."""
-        from datetime import timedelta
-
         return self._at + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
@@ -119,22 +123,23 @@ def _clear(folder: Path) -> None:
 
 
 def play(arguments: argparse.Namespace) -> tuple[Story, int]:
-    """Both looks at the tenant, hours of its time apart; what happened, and the exit code."""
-    from datetime import datetime, timedelta, timezone
+    """Both looks at the tenant, most of an hour of its time apart; what happened, and the exit code."""
+    from datetime import datetime, timezone
 
+    from entrawatch.cli import demo_moment
     from entrawatch.cli.tally import Tally
     from entrawatch.emulator.server import Emulator
 
     begun = time.monotonic()
-    end = datetime.now(timezone.utc).replace(microsecond=0)
-    start = end - timedelta(hours=24 + LATER)
+    end = demo_moment.afternoon(datetime.now(timezone.utc))
+    start = end - timedelta(hours=25)
     emitted = _company(arguments, start, end)
-    clock, tally = FastClock(end - timedelta(hours=LATER)), Tally()
+    clock, tally = FastClock(demo_moment.first_look(emitted, end, LATER, SWEEP)), Tally()
     with Emulator(emitted, faults=faults(), seed=arguments.seed, clock=clock) as emulator:
         config = _config(emulator, arguments.out, start)
-        code = _look(config, clock, tally, "first look", len(emitted))
-        clock.forward(LATER * 3600 - clock.monotonic())
-        code = max(code, _look(config, clock, tally, f"{LATER} hours later", len(emitted)))
+        code = _look(config, clock, tally, "first look")
+        clock.forward(LATER * 60 - clock.monotonic())
+        code = max(code, _look(config, clock, tally, f"{LATER} minutes later"))
         requests = list(emulator.requests)
         last = clock.now()
     reading = [one for one in requests if one.path.startswith(("/beta/", "/v1.0/"))]
@@ -142,7 +147,7 @@ def play(arguments: argparse.Namespace) -> tuple[Story, int]:
         tally=tally, requests=len(requests), pages=sum(one.status == 200 for one in reading),
         throttled=sum(one.status == 429 for one in reading),
         broken=sum(one.status not in {200, 429} for one in reading) ,
-        shown=_shown(emitted, last), seconds=time.monotonic() - begun, start=start, end=last,
+        shown=_shown(emitted, last - EDGE), edge=last - EDGE, seconds=time.monotonic() - begun, start=start, end=last,
     )  # fmt: skip
     return story, code
 
@@ -171,8 +176,6 @@ def _company(arguments: argparse.Namespace, start: datetime, end: datetime) -> l
 
 
 def _config(emulator: Emulator, out: Path, start: datetime) -> Config:
-    from datetime import timedelta
-
     from entrawatch.config import model
 
     tenant = model.TenantConfig(
@@ -182,7 +185,7 @@ def _config(emulator: Emulator, out: Path, start: datetime) -> Config:
         auth=model.AuthConfig(secret=model.Secret(emulator.client_secret)),
         graph=model.GraphConfig(url=emulator.url, login_url=emulator.login_url, ca_bundle=Path(emulator.ca_file)),
         collect=model.CollectConfig(
-            window=timedelta(days=2), start=start, sweeps=(timedelta(minutes=2), timedelta(hours=2)), batch=500
+            window=timedelta(days=2), start=start, sweeps=(timedelta(minutes=2), timedelta(minutes=SWEEP)), batch=500
         ),
     )
     sinks = (
@@ -192,7 +195,7 @@ def _config(emulator: Emulator, out: Path, start: datetime) -> Config:
     return model.Config(tenants=(tenant,), sinks=sinks, state_dir=out / STATE)
 
 
-def _look(config: Config, clock: FastClock, tally: Tally, title: str, total: int) -> int:
+def _look(config: Config, clock: FastClock, tally: Tally, title: str) -> int:
     import threading
 
     from entrawatch.cli import collect, progress
@@ -201,32 +204,15 @@ def _look(config: Config, clock: FastClock, tally: Tally, title: str, total: int
 
     err().print(f"[dim]{title} …[/]")
     with (
-        progress.bars() as bars,
+        progress.bars(first="signing in") as bars,
         collect.runner(config, observer=Many([tally, bars]), stop=threading.Event(), clock=clock) as loop,
     ):
         return collect.told(loop.run(once=True), say)
 
 
-def _shown(emitted: list[Emitted], now: datetime) -> set[tuple[str, str]]:
-    """Stream and id of every record that Graph shows for the range that was read: all but its last two minutes."""
-    from datetime import timedelta
+def _shown(emitted: list[Emitted], edge: datetime) -> set[tuple[str, str]]:
+    """Stream and id of every record before the edge that Graph shows by then."""
+    from entrawatch.cli.demo_moment import forms, time_of
 
-    edge = now - timedelta(minutes=3)
-    seen = (one for one in _first_forms(emitted) if one.arrives <= edge and _time(one) < edge)
-    return {(one.stream, str(one.record["id"])) for one in seen}
-
-
-def _first_forms(emitted: list[Emitted]) -> Iterator[Emitted]:
-    known = set()
-    for one in emitted:
-        if (one.stream, one.record["id"]) not in known:
-            known.add((one.stream, one.record["id"]))
-            yield one
-
-
-def _time(one: Emitted) -> datetime:
-    from entrawatch.schema import times
-    from entrawatch.schema.streams import STREAMS
-
-    moment = times.parse(one.record[STREAMS[one.stream].time_field])
-    return moment or one.arrives
+    first = (history[0] for history in forms(emitted).values())
+    return {(one.stream, str(one.record["id"])) for one in first if one.arrives <= edge and time_of(one) < edge}

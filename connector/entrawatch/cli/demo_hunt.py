@@ -23,13 +23,15 @@ def hunted(console: Console, events: Path, page: Path, shown: Optional[Path] = N
             "\n[bold]the hunt[/] needs Python 3.11 or newer; this is an older one, on which the connector alone runs"
         )
         return
-    from entrawatch.cli.hunt import findings_table, write_report
+    from entrawatch.cli.hunt import findings_table, running, write_report
+    from entrawatch.cli.progress import bars
     from entrawatch.hunt.run import hunt
     from entrawatch.reading import read
     from entrawatch.rules.shipped import shipped
 
-    result = hunt(shipped(), read([events]))
-    write_report(page, result)
+    with bars(first="reading the rules") as seen:
+        result = hunt(shipped(), read([events]), progress=seen.total("reading"), running=running(seen))
+        write_report(page, result)
     console.print()
     console.print(findings_table(result))
     what = "the same findings to look at: evidence, what to do, ATT&CK"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.cli.console import number
-from entrawatch.cli.demo import DATABASE, EVENTS, SPEED
+from entrawatch.cli.demo import DATABASE, EVENTS, LATER, SPEED, SWEEP
 from entrawatch.cli.tally import stream_table
 from entrawatch.redaction import clean
 
@@ -42,9 +42,9 @@ def opening(console: Console) -> None:
 
     words = (
         "A Microsoft Graph runs on this machine, with a synthetic company in it. The connector signs in, pages through "
-        "ten log streams over HTTPS, keeps to Graph's limits, is throttled and cut off on purpose, comes back three "
-        f"hours later for what arrived late or changed, and stores it all. The demo's clock goes {SPEED:.0f} times as "
-        "fast as yours; nothing leaves this machine."
+        "ten log streams over HTTPS, keeps to Graph's limits, is throttled and cut off on purpose, comes back "
+        f"{LATER} minutes later for what arrived late or changed, and stores it all. The demo's clock goes "
+        f"{SPEED:.0f} times as fast as yours; nothing leaves this machine."
     )
     console.print(
         Panel(
@@ -63,6 +63,7 @@ def closing(console: Console, story: Story, out: Path, shown: Optional[Path] = N
     span = f"{story.start:%Y-%m-%d %H:%M} to {story.end:%Y-%m-%d %H:%M} UTC"
     console.print()
     console.print(stream_table(story.tally, f"read, {span}", sink="duckdb"))
+    console.print("[dim]records = new + revised + known (read again, and the same) + dead letter[/]", soft_wrap=True)
     console.print()
     console.print(_facts(story, stored))
     console.print()
@@ -104,12 +105,17 @@ def _facts(story: Story, stored: set[tuple[str, str]]) -> Any:
     tally = story.tally
     late = sum(tally.total("events_added", sink="duckdb", sweep=sweep) for sweep in _later_sweeps(tally))
     revised = tally.total("events_revised", sink="duckdb")
-    missing = len(story.shown - stored)
-    whole = f"[green]nothing lost[/]: all {number(len(story.shown))} records that Graph shows are stored"
+    missing, new = len(story.shown - stored), tally.total("events_added", sink="duckdb")
+    whole = (
+        f"[green]nothing lost[/]: the {number(new)} new events are all {number(len(story.shown))} records that Graph "
+        f"showed by {story.edge:%H:%M}, and {number(new - len(story.shown))} newer ones"
+    )
     facts = {
         "complete": whole if not missing else f"[red]{number(missing)} records that Graph shows are not stored[/]",
-        "late": f"{number(late)} arrived after their window was read; a later sweep found them",
-        "revised": f"{number(revised)} had changed since they were read, and went out again as revisions",
+        "late": f"{number(late)} of the new came to Graph after their time had been read; the second look, which reads "
+        f"{SWEEP} minutes back, found them",
+        "revised": f"{number(revised)} had changed since they were read, and went out again, as revisions of the same "
+        "event",
         "requests": f"{number(story.requests)} over HTTPS, {number(story.pages)} pages; "
         f"{number(story.throttled)} were throttled, {number(story.broken)} failed, all made good",
         "took": f"{story.seconds:.0f} s",

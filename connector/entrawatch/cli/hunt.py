@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional, Union
 
 if TYPE_CHECKING:
     import argparse
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from entrawatch.cli.progress import Bars, Lines
     from entrawatch.hunt.findings import Finding
     from entrawatch.hunt.run import Hunt
 
@@ -58,15 +59,21 @@ def run(arguments: argparse.Namespace) -> int:
     since, until = _range(arguments)
     if arguments.report:
         _writable(arguments.report)
-    with bars() as progress:
-        told = progress.total("reading")
-        result = hunt_files(asked.catalogue, paths, since=since, until=until, progress=told)
+    with bars(first="reading the logs") as seen:
+        result = hunt_files(
+            asked.catalogue, paths, since=since, until=until, progress=seen.total("reading"), running=running(seen)
+        )
     if result.loaded.total:
         _print(result, arguments.format)
         if arguments.report:
             write_report(arguments.report, result)
             say(f"report: {arguments.report}")
     return _code(result, fail=arguments.fail) or (2 if asked.left_out else 0)
+
+
+def running(seen: Union[Bars, Lines]) -> Callable[[str], None]:
+    """Tells which rule runs."""
+    return lambda slug: seen.step(f"rule {slug}")
 
 
 def sorted_words(rules: Sequence[str], paths: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -116,5 +116,5 @@ def _observer(stack: ExitStack, config: Config, delivered: Delivered, *, once: b
         _LOG.info("metrics on %s/metrics, health on %s/healthz", url, url)
         watchers += [metrics, health]
     if once:
-        watchers.append(stack.enter_context(progress.bars()))
+        watchers.append(stack.enter_context(progress.bars(tell=_LOG.info, first="reading")))
     return watch.Many(watchers)

@@ -60,6 +60,7 @@ def hunt(
     since: Optional[datetime] = None,
     until: Optional[datetime] = None,
     progress: Optional[Callable[[int], None]] = None,
+    running: Optional[Callable[[str], None]] = None,
 ) -> Hunt:
     """Run a catalogue's rules over records.
 
@@ -67,8 +68,9 @@ def hunt(
         records still teach the baselines.
     :param until: only findings whose first event is before it.
     :param progress: called with the number of records read so far.
+    :param running: called with the name of each rule before it runs.
     """
-    return _hunt(catalogue, lambda loader: loader.load(items), since, until, progress)
+    return _hunt(catalogue, lambda loader: loader.load(items), since, until, progress, running)
 
 
 def hunt_files(
@@ -78,6 +80,7 @@ def hunt_files(
     since: Optional[datetime] = None,
     until: Optional[datetime] = None,
     progress: Optional[Callable[[int], None]] = None,
+    running: Optional[Callable[[str], None]] = None,
     processes: int = 0,
 ) -> Hunt:
     """The same over files, folders, and `-` for standard input; large files are read by several processes.
@@ -85,10 +88,10 @@ def hunt_files(
     :param processes: how many there may be; 0 is one a processor, 1 is this one alone.
     """
     if "-" in map(str, paths):
-        return hunt(catalogue, read(paths), since=since, until=until, progress=progress)
+        return hunt(catalogue, read(paths), since=since, until=until, progress=progress, running=running)
     files = [file for path in paths for file in files_in(Path(path)) or [Path(path)]]
     many = processes or _processors()
-    return _hunt(catalogue, lambda loader: loader.load_files(files, many), since, until, progress)
+    return _hunt(catalogue, lambda loader: loader.load_files(files, many), since, until, progress, running)
 
 
 def _processors() -> int:
@@ -102,6 +105,7 @@ def _hunt(
     since: Optional[datetime],
     until: Optional[datetime],
     progress: Optional[Callable[[int], None]],
+    running: Optional[Callable[[str], None]],
 ) -> Hunt:
     with _database() as connection:
         described = {
@@ -110,7 +114,7 @@ def _hunt(
         begun = time.perf_counter()
         loaded = load(Loader(connection, described, progress))
         seconds = {"loading": time.perf_counter() - begun}
-        found, refused = _run(catalogue, connection, seconds)
+        found, refused = _run(catalogue, connection, seconds, running)
         reach = spans(connection, SOURCES)
     found.sort(key=lambda one: (-one.severity, one.first_event, one.last_event, one.rule.slug))
     wanted = [one for one in found if (not since or one.last_event >= since) and (not until or one.first_event < until)]
@@ -137,13 +141,18 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _run(
-    catalogue: Catalogue, connection: duckdb.DuckDBPyConnection, seconds: dict[str, float]
+    catalogue: Catalogue,
+    connection: duckdb.DuckDBPyConnection,
+    seconds: dict[str, float],
+    running: Optional[Callable[[str], None]],
 ) -> tuple[list[Finding], dict[str, str]]:
     dialect = Sql(catalogue.baselines)
     found: list[Finding] = []
     refused: dict[str, str] = {}
     for slug, rule in catalogue.rules.items():
         begun = time.perf_counter()
+        if running:
+            running(slug)
         answer = dialect.compile(rule)
         if isinstance(answer, Compiled):
             result = connection.execute(answer.text)
