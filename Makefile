@@ -12,6 +12,7 @@ RUNTIME_TESTS := tests/test_imports.py tests/config tests/schema tests/graph tes
 .PHONY: demo dev test lint build splunk-app bench py39 py313 test-server fuzz clean
 
 $(APP): setup.cfg pyproject.toml
+	@echo 'make: installing Entrawatch and what it needs into $(VENV): a minute or two, once'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
