@@ -8,6 +8,7 @@ import pytest
 
 from entrawatch.errors import ConfigError
 from entrawatch.rules.asked import asked
+from entrawatch.rules.faults import Faults
 
 from .test_catalogue import ROOT
 from .test_community import PLAIN, read, without, write
@@ -177,6 +178,18 @@ def test_every_fault_of_a_document_is_told_at_once(tmp_path: Path, text: str | b
     for line, start in zip(faults, told):
         assert line.startswith(f"{path}: {start}")
         assert "\n" not in line
+
+
+def test_a_fault_is_told_once_in_one_line_where_it_stands() -> None:
+    faults = Faults("x.yml", places={"a": 1, "a.b": 2})
+    for key in ("a.b.c", "a.b.c", "a.d", "e", ""):
+        faults.add(key, "two\nlines")
+    assert faults.lines == [
+        "x.yml: line 2: a.b.c: two lines",
+        "x.yml: line 1: a.d: two lines",
+        "x.yml: e: two lines",
+        "x.yml: two lines",
+    ]
 
 
 def test_a_document_of_the_catalogues_form_is_held_against_its_schema(tmp_path: Path) -> None:
