@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.dialects.sql import evidence
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from entrawatch.rules.rule import Rule
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
-#: event ids that a finding tells, and values of an entity; `events` and the measures count them all
+#: event ids that a line tells, and values of a field; `events` and the measures count them all
 _TOLD = 100
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
@@ -47,13 +47,16 @@ class Finding:
         """The level's place, 0 for informational."""
         return LEVELS.index(self.level)
 
-    def entities(self) -> list[dict[str, str]]:
-        """What the finding is about: kind, identifier and value, each once; of a field the first hundred."""
+    def entities(self, most: Optional[int] = None) -> list[dict[str, str]]:
+        """What the finding is about: kind, identifier and value, each once.
+
+        :param most: how many values of a field, the first in order; all, where not told.
+        """
         named = {key.field.name: [str(self.keys[key.name])] for key in self.rule.keys if self.keys[key.name]}
         found = {
             (entity.kind, entity.identifier, value): None
             for entity in self.rule.entities
-            for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ())[:_TOLD])
+            for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ())[:most])
         }
         return [{"kind": kind, "identifier": identifier, "value": value} for kind, identifier, value in found]
 
@@ -70,7 +73,7 @@ class Finding:
             "keys": self.keys,
             "measures": self.measures,
             "event_ids": list(self.event_ids[:_TOLD]),
-            "entities": self.entities(),
+            "entities": self.entities(_TOLD),
         }
 
 
