@@ -15,8 +15,8 @@ What a run tells is what it finds and the run before could not find, both from t
 
 So what arrives within ALLOWANCE is not missed, and what one run could know to be one finding is told once. It is enough
 to look at a slot's neighbours, as no window is shorter than ALLOWANCE: what is new and what is old after it lie closer
-than that. Two exceptions: what pauses for longer than a run can look back, a day at most, is told again when it goes on;
-and two findings stay two that have been told before a late record shows them to be one.
+than that. Two exceptions: what pauses for longer than a run can look back, a day at most, is told again when it goes
+on; and two findings stay two that have been told before a late record shows them to be one.
 
 **NRT.** Sentinel hands the query each minute what was ingested in it; the text has no clock.
 
