@@ -47,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def put(path: Path, text: str) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
@@ -94,7 +94,7 @@ def test_a_correlation_finds_and_what_it_counts_over_does_not(call: Callable[...
 
 
 def test_it_hunts_beside_the_catalogues_and_in_folders(call: Callable[..., Done], here: Path) -> None:
-    put(here / "rules" / "mine.yml", SIGMA)
+    put(here / "rules" / "deep" / "mine.yml", SIGMA)
     table = call("hunt", "logs.json", "--rules", "rules", "guest-invited").out
     assert table.startswith("2 findings in 2 sign-ins")
     assert table.count(" mine ") == 2
@@ -125,3 +125,5 @@ def test_what_a_folder_holds_and_is_not_understood_is_told_and_the_rest_hunted_t
     done = call("hunt", *more, "--rules", "rules", "--", "logs.json")
     assert (done.code, done.out.count(" mine ")) == (code, 2)
     assert done.line.startswith("entrawatch: left out: rules/other.yml: line 4: detection.selection.Nosuch: the signin")
+    for shown in (call("rules", "show", "rules"), call("rules", "coverage", "rules")):
+        assert (shown.code, "mine" in shown.out, shown.err) == (2, True, done.err)
