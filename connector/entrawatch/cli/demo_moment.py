@@ -5,9 +5,6 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from entrawatch.schema import times
-from entrawatch.schema.streams import STREAMS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -63,4 +60,7 @@ def forms(emitted: Iterable[Emitted]) -> Forms:
 
 def time_of(one: Emitted) -> datetime:
     """The record's own time."""
+    from entrawatch.schema import times
+    from entrawatch.schema.streams import STREAMS
+
     return times.parse(one.record[STREAMS[one.stream].time_field]) or one.arrives

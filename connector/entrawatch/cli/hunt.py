@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from entrawatch.cli.progress import Bars, Lines
-    from entrawatch.hunt.findings import Finding
     from entrawatch.hunt.run import Hunt
 
 NAME = "hunt"
@@ -164,6 +163,7 @@ def findings_table(result: Hunt) -> Table:
     from rich.text import Text
 
     from entrawatch.cli.console import number
+    from entrawatch.redaction import clean
 
     records = result.loaded.records
     read = f"{number(records['signin'])} sign-ins and {number(records['audit'])} audit events"
@@ -183,7 +183,7 @@ def findings_table(result: Hunt) -> Table:
     for finding in result.findings:
         level = Text(finding.level.replace("informational", "info"), _COLOURS[finding.level])
         when = (finding.first_event.strftime(times), lasts(finding.last_event - finding.first_event))
-        table.add_row(level, finding.rule.slug, *when, Text(_about(finding)))
+        table.add_row(level, finding.rule.slug, *when, Text(clean(finding.about())))
     return table
 
 
@@ -194,16 +194,6 @@ def lasts(span: timedelta) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s" if seconds else ""
-
-
-def _about(finding: Finding) -> str:
-    """Whom and what it concerns, in a few words."""
-    from entrawatch.redaction import clean
-
-    values = list(dict.fromkeys(entity["value"] for entity in finding.entities()))
-    shown = values or [str(value) for value in finding.keys.values()]
-    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
-    return clean(", ".join(shown[:3]) + more)
 
 
 def write_report(path: Path, result: Hunt) -> None:

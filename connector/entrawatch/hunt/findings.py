@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LEVELS = ("informational", "low", "medium", "high", "critical")
 #: event ids that a line tells, and values of a field; `events` and the measures count them all
 _TOLD = 100
+#: who made a change: a user's principal name or an application's name
+ACTOR = "entra.initiator.name"
 _FIRST, _LAST = datetime(1, 1, 1, tzinfo=timezone.utc), datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
 
 
@@ -59,6 +61,16 @@ class Finding:
             for value in (*named.get(entity.field.name, ()), *self.evidence.get(entity.field.name, ())[:most])
         }
         return [{"kind": kind, "identifier": identifier, "value": value} for kind, identifier, value in found]
+
+    def about(self, most: int = 3) -> str:
+        """Whom and what it concerns in a few words, and who did it, where that is told."""
+        actors = self.evidence.get(ACTOR, ())
+        named = [str(value) for value in self.keys.values()] if not (actors or self.entities()) else []
+        values = dict.fromkeys([*(entity["value"] for entity in self.entities()), *named])
+        others = [value for value in values if value.lower() not in {actor.lower() for actor in actors}]
+        more = f" and {len(others) - most} more" if len(others) > most else ""
+        by = f"by {', '.join(actors[:most])}" if actors else ""
+        return ": ".join(filter(None, (by, ", ".join(others[:most]) + more)))
 
     def line(self) -> dict[str, Any]:
         """The finding as one JSON object, as the product promises it."""

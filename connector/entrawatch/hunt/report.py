@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from entrawatch.hunt.findings import LEVELS, iso
+from entrawatch.hunt import words
+from entrawatch.hunt.findings import LEVELS
 from entrawatch.rules.attack import TACTICS, TECHNIQUES, Technique
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def report(hunt: Hunt) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["iso"] = iso
+    environment.filters.update(
+        read=words.read, label=words.label, meaning=words.meaning, technique=words.technique, laid_out=words.laid_out,
+        changes=words.changes,
+    )  # fmt: skip
     shown = hunt.findings[:_WRITTEN]
     return environment.get_template("report.html.j2").render(
         hunt=hunt,
@@ -88,8 +92,8 @@ def timeline(findings: Sequence[Finding]) -> Timeline:
     height = len(rows) * _ROW + 40
     if not findings:
         return Timeline((), rows, (), _WIDTH, height)
-    start = min(finding.start for finding in findings)
-    end = max(finding.end for finding in findings)
+    start = min(finding.first_event for finding in findings)
+    end = max(finding.last_event for finding in findings)
     span = max((end - start).total_seconds(), 1.0)
 
     def place(time: datetime) -> float:
@@ -98,11 +102,11 @@ def timeline(findings: Sequence[Finding]) -> Timeline:
     heights = {level: y for y, level in rows}
     dots = tuple(
         Dot(
-            x=place(finding.start),
-            width=max(place(finding.end) - place(finding.start), 8),
+            x=place(finding.first_event),
+            width=max(place(finding.last_event) - place(finding.first_event), 8),
             y=heights[finding.level],
             level=finding.level,
-            title=f"{finding.rule.title}, {iso(finding.start)}",
+            title=f"{finding.rule.title}, {words.read(finding.first_event)}: {finding.about()}",
             anchor=f"finding-{number}" if number <= _WRITTEN else "left-out",
         )
         for number, finding in enumerate(findings, 1)

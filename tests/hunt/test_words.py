@@ -1,0 +1,136 @@
+"""What the report says to people, in their words."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from entrawatch.hunt.report import report
+from entrawatch.hunt.run import Hunt, hunt
+from entrawatch.hunt.words import Change, changes, label, laid_out, meaning, read, technique
+from entrawatch.reading import Found, Where
+
+from .test_hunt import CATALOGUE, HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ipAddress", "IP address"), ("userPrincipalName", "user principal name"),
+        ("entra.policy.exclusions_added", "policy exclusions added"), ("status.errorCode", "status error code"),
+        ("location.countryOrRegion", "location country or region"), ("appDisplayName", "application display name"),
+        ("id", "ID"), ("entra.target.app.id", "target application ID"), ("attempts", "attempts"),
+        ("distinct userPrincipalName", "different values of user principal name"), ("entra.", "entra."),
+    ],
+)  # fmt: skip
+def test_a_field_is_called_in_words(name: str, said: str) -> None:
+    assert label(name) == said
+
+
+def test_its_path_and_its_meaning_stand_beside_it() -> None:
+    told = "entra.initiator.name: Derived: principal name of the user, else name of the application"
+    assert meaning("entra.initiator.name", "audit") == told
+    assert meaning("distinct userPrincipalName", "signin") == "userPrincipalName: Principal name of the user"
+    assert meaning("nosuch", "signin") == "nosuch"
+
+
+def test_techniques_have_their_names() -> None:
+    assert technique("T1110.003") == "T1110.003 Password Spraying"
+    assert technique("T1566") == "T1566 Phishing"
+    assert technique("T9999") == "T9999"
+
+
+def test_times_are_read_in_utc() -> None:
+    east = timezone(timedelta(hours=2))
+    assert read(datetime(2026, 1, 7, 1, 0, 0, 999_000, tzinfo=east)) == "2026-01-06 23:00:00"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('{"a":[1,{"b":"ü"}]}', '{\n  "a": [\n    1,\n    {\n      "b": "ü"\n    }\n  ]\n}'),
+        ("[]", None), ("{}", None), ("{", None), ("12", None), ('"x"', None), ("", None), ("plain", None),
+        ("[" * 50_000, None),
+    ],
+)  # fmt: skip
+def test_json_is_laid_out(value: str, shown: str | None) -> None:
+    assert laid_out(value) == shown
+
+
+OLD = '{"state":"enabled","conditions":{"users":{"includeUsers":["All"],"excludeUsers":[]},"platforms":null}}'
+NEW = '{"state":"enabled","conditions":{"users":{"includeUsers":["All"],"excludeUsers":["a","b"]},"apps":[{"x":1}]}}'
+HOLE = Change("policy conditions: conditions > users > exclude users", "", "a, b")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "wanted"),
+    [
+        ({"entra.policy.old_state": ["enabled"], "entra.policy.new_state": ["disabled"]},
+         [Change("policy state", "enabled", "disabled")]),
+        ({"entra.policy.old_state": ["enabled"], "entra.policy.new_state": ["enabled"]}, []),
+        ({"entra.credentials.new": ["2"], "entra.credentials.old": ["1"]}, [Change("credentials", "1", "2")]),
+        ({"entra.policy.old_state": [], "entra.policy.new_state": ["on"]}, [Change("policy state", "", "on")]),
+        ({"entra.policy.new_state": ["on"]}, []),
+        ({"renewed": ["x"], "newer": ["y"]}, []),
+        ({"x.old_a": ["1", "2"], "x.new_a": ["3"]}, []),
+        ({"entra.policy.old_conditions": [OLD], "entra.policy.new_conditions": [NEW]},
+         [HOLE, Change("policy conditions: conditions > apps", "", '[{"x":1}]')]),
+        ({"x.old_a": ['{"a":"x"}'], "x.new_a": []}, [Change("x a: a", "x", "")]),
+        ({"x.old_a": ['{"a":' * 900 + "1" + "}" * 900], "x.new_a": ['{"b":1}']}, None),
+        ({"x.old_a": ['{"a":' * 90_000], "x.new_a": ['{"b":1}']}, [Change("x a: b", "", "1")]),
+    ],
+)  # fmt: skip
+def test_a_change_tells_what_stood_there_and_what_does(evidence: Any, wanted: Any) -> None:
+    found = changes(evidence)
+    assert found == wanted if wanted is not None else len(found) == 2
+
+
+def hunted(**record: Any) -> Hunt:
+    base = {
+        "id": "Directory_1", "activityDateTime": "2026-01-07T09:00:00Z", "result": "success", "category": "Policy",
+        "activityDisplayName": "Update conditional access policy", "targetResources": [],
+    }  # fmt: skip
+    return hunt(CATALOGUE, [Found(Where("-", 1), {**base, **record})])
+
+
+def policy(old: str, new: str) -> Any:
+    changed = [{"displayName": "ConditionalAccessPolicy", "oldValue": old, "newValue": new}]
+    return [{"id": "p", "type": "Policy", "displayName": f"MFA {HOSTILE}", "modifiedProperties": changed}]
+
+
+def test_a_policy_s_change_is_read_without_reading_json() -> None:
+    new = NEW.replace('"a"', '"<b onclick=x>"')
+    user = {"user": {"userPrincipalName": "boss@contoso.example"}}
+    page = report(hunted(initiatedBy=user, targetResources=policy(OLD, new)))
+    assert "<h4>What changed</h4>" in page
+    row = re.search(r"<tr><th>policy conditions: users &gt; exclude users</th><td>(.*?)</td>", page)
+    assert row
+    assert row[1] == '<span class="soft">nothing</span> → <ins>&lt;b onclick=x&gt;, b</ins>'
+    assert '<details class="json"><summary>JSON</summary><pre>{\n' in page
+    assert '<span title="entra.policy.exclusions_added: ' in page
+    assert "T1556.009 Conditional Access Policies</span>" in page
+    assert "<b onclick" not in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("initiator", "about"),
+    [
+        ({"user": {"userPrincipalName": "boss@contoso.example"}}, "by boss@contoso.example: Payroll"),
+        ({"app": {"displayName": "deployer", "servicePrincipalId": "7"}}, "by deployer: Payroll"),
+        ({}, "Payroll"),
+        ({"app": {"displayName": "Payroll"}}, "by Payroll: "),
+    ],
+)
+def test_the_headline_names_who_did_it_be_it_a_person_or_an_app(initiator: Any, about: str) -> None:
+    target = [{"id": "d", "type": "Application", "displayName": "Payroll", "modifiedProperties": []}]
+    (one,) = hunted(activityDisplayName="Add application", initiatedBy=initiator, targetResources=target).findings
+    assert one.about() == about.removesuffix(": ")
+
+
+def test_a_finding_without_names_is_called_by_its_key() -> None:
+    (one,) = hunted(activityDisplayName="Add application").findings
+    assert one.about() == "Directory_1"
