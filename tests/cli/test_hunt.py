@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+
+from entrawatch.cli.hunt import lasts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,3 +85,45 @@ def test_standard_input_may_stand_behind_the_rules(call: Callable[..., Done], mo
 
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(AUDIT).encode())))
     assert "application-added" in call("hunt", "--rules", "application-added", "-").out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, ""), (0.4, ""), (1, "1 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"),
+     (172_799, "47 h"), (172_800, "2 d"), (12 * 86_400 + 5, "12 d")],
+)  # fmt: skip
+def test_how_long_a_finding_lasts(seconds: float, said: str) -> None:
+    assert lasts(timedelta(seconds=seconds)) == said
+
+
+def test_the_table_tells_when_the_first_event_was_and_how_long_it_went_on(
+    call: Callable[..., Done], tmp_path: Path
+) -> None:
+    failures = [
+        {
+            "id": str(n), "createdDateTime": f"2026-01-07T09:{n:02}:30Z", "userPrincipalName": "a@b.example",
+            "ipAddress": "192.0.2.1", "appDisplayName": "x", "userAgent": "y", "appId": "z",
+            "signInEventTypes": ["interactiveUser"], "status": {"errorCode": 50126},
+        }
+        for n in range(2, 30)
+    ]  # fmt: skip
+    (tmp_path / "x.json").write_text(json.dumps(failures), encoding="utf-8")
+    page = tmp_path / "x.html"
+    rows = [line.split() for line in call("hunt", tmp_path / "x.json", "--report", page).out.splitlines()]
+    assert rows[1] == ["level", "rule", "2026,", "UTC", "lasts", "about"]
+    assert rows[2][:7] == ["medium", "brute-force", "Jan", "07", "09:02", "27", "min"]
+    html = page.read_text(encoding="utf-8")
+    assert '<span class="soft">2026-01-07 09:02:30 to 2026-01-07 09:29:30</span>' in html
+    assert "<title>Brute force" in html
+    assert "<tr><th>search windows</th><td>2026-01-07 08:" in html
+    assert ", 2026-01-07 09:02:30: a@b.example" in html
+
+
+def test_a_range_behind_the_logs_is_said_in_one_line(call: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps([AUDIT]), encoding="utf-8")
+    done = call("hunt", tmp_path / "x.json", "--since", "2026-02-01T00:00:00Z")
+    assert done.code == 0
+    assert done.line == (
+        "entrawatch: the logs reach from 2026-01-07 09:00 UTC to 2026-01-07 09:00 UTC: they end before --since, "
+        "2026-02-01 00:00 UTC, so nothing can be found there; choose another range, or leave it out"
+    )
