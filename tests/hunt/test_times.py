@@ -10,6 +10,7 @@ import pytest
 from tests.rules.judge import Judge, identity, rows
 from tests.rules.test_catalogue import CASES
 
+from entrawatch.hunt.report import timeline
 from entrawatch.hunt.run import Hunt, hunt
 from entrawatch.reading import Found, Where
 from entrawatch.rules import ir
@@ -109,6 +110,14 @@ def test_the_success_stands_with_its_spray_and_the_line_tells_both_times() -> No
     assert (line["first_event"], line["last_event"]) == ("2026-01-07T09:02:00Z", "2026-01-07T12:22:00Z")
     assert line["window"] == {"start": "2026-01-06T12:30:00Z", "end": "2026-01-07T12:30:00Z"}
     assert json.loads(json.dumps(line)) == line
+
+
+def test_the_time_line_is_drawn_from_first_to_last_events() -> None:
+    spray_alone = [one for one in hunted([*spray(0), success(200)]).findings if "spray" in one.rule.slug]
+    drawn = {dot.level: dot for dot in timeline(spray_alone).dots}
+    assert (drawn["critical"].x, drawn["critical"].width) == (110, 830)
+    assert (drawn["high"].x, drawn["high"].width) == (110, pytest.approx(830 * 4 / 200, abs=0.2))
+    assert timeline(spray_alone).ticks[0][1] == "Jan 07 09:02"
 
 
 def test_findings_of_a_level_stand_in_the_order_of_their_first_events() -> None:
