@@ -127,6 +127,13 @@ def test_findings_of_a_level_stand_in_the_order_of_their_first_events() -> None:
     assert found[0].start == found[1].start  # the windows do not tell them apart
 
 
+def test_a_long_window_puts_no_finding_before_what_happened_earlier() -> None:
+    partner = sign_in(100, correlationId="c0de", homeTenantId="other", status={"errorCode": 0})
+    found = [one for one in hunted([*map(sign_in, range(6)), partner, change(109)]).findings if one.level == "medium"]
+    assert [one.rule.slug for one in found] == ["brute-force", "third-party-changes"]
+    assert found[1].start < found[0].start
+
+
 @pytest.mark.parametrize(
     ("since", "until", "shown"),
     [
