@@ -110,13 +110,26 @@ def test_the_table_tells_when_the_first_event_was_and_how_long_it_went_on(
     (tmp_path / "x.json").write_text(json.dumps(failures), encoding="utf-8")
     page = tmp_path / "x.html"
     rows = [line.split() for line in call("hunt", tmp_path / "x.json", "--report", page).out.splitlines()]
-    assert rows[1] == ["level", "rule", "2026,", "UTC", "lasts", "about"]
-    assert rows[2][:7] == ["medium", "brute-force", "Jan", "07", "09:02", "27", "min"]
+    assert rows[1] == ["level", "2026,", "UTC", "lasts", "rule", "about"]
+    assert rows[2] == ["medium", "Jan", "07", "09:02", "27", "min", "brute-force", "a@b.example,", "192.0.2.1"]
     html = page.read_text(encoding="utf-8")
     assert '<span class="soft">2026-01-07 09:02:30 to 2026-01-07 09:29:30</span>' in html
     assert "<title>Brute force" in html
     assert "<tr><th>search windows</th><td>2026-01-07 08:" in html
     assert ", 2026-01-07 09:02:30: a@b.example" in html
+
+
+@pytest.mark.parametrize("width", [60, 80, 119, 120, 200])
+def test_the_table_cuts_nothing_however_narrow_the_terminal(
+    call: Callable[..., Done], tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    long = {"user": {"userPrincipalName": "somebody.with.a.very.long.name.indeed.and.more@contoso.example"}}
+    (tmp_path / "x.json").write_text(json.dumps([{**AUDIT, "initiatedBy": long}]), encoding="utf-8")
+    lines = call("hunt", tmp_path / "x.json").out.splitlines()
+    assert max(map(len, lines)) <= width
+    said = f"by {long['user']['userPrincipalName']}: Test"
+    assert "".join("".join(lines[2:]).split()).endswith(f"application-added{''.join(said.split())}")
 
 
 def test_a_range_behind_the_logs_is_said_in_one_line(call: Callable[..., Done], tmp_path: Path) -> None:

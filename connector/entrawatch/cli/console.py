@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+#: columns of a table where no terminal sets a limit: in a file or a pipe nothing is to be cut
+UNBOUND = 200
+
+
 def out() -> Console:
-    """Standard output; colours and bars only on a terminal."""
+    """Standard output; colours and bars only on a terminal, and only there is it as narrow as that."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    bound = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if bound else UNBOUND)
 
 
 def err() -> Console:

@@ -33,6 +33,6 @@ def hunted(console: Console, events: Path, page: Path, shown: Optional[Path] = N
         result = hunt(shipped(), read([events]), progress=seen.total("reading"), running=running(seen))
         write_report(page, result)
     console.print()
-    console.print(findings_table(result))
+    console.print(findings_table(result, console.width))
     what = "the same findings to look at: evidence, what to do, ATT&CK"
     console.print(f"[bold]{shown or page}[/]  {what}", soft_wrap=True)

@@ -26,6 +26,8 @@ EXAMPLES = """\
   entrawatch hunt logs/ --rules my-rule.yml more-rules/   Sigma rules and correlations of your own
 """
 _COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "low": "blue", "informational": "dim"}
+#: columns of a terminal from which on a finding is one line
+_ROOM = 120
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -154,37 +156,49 @@ def _print(result: Hunt, form: str) -> None:
             sys.stdout.buffer.write(dumps(finding.line()) + b"\n")
         sys.stdout.buffer.flush()
     else:
-        out().print(findings_table(result))
+        console = out()
+        console.print(findings_table(result, console.width))
 
 
-def findings_table(result: Hunt) -> Table:
-    """The findings, the worst first, as a table for the terminal; a line each, times in UTC."""
+def findings_table(result: Hunt, width: int) -> Table:
+    """The findings, the worst first, as a table for the terminal, times in UTC.
+
+    What a finding is about stands beside its rule, and below it where there is little room; nothing of it is cut, for
+    a part of an address is none.
+
+    :param width: columns that the terminal has.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    from entrawatch.cli.console import number
     from entrawatch.redaction import clean
 
-    records = result.loaded.records
-    read = f"{number(records['signin'])} sign-ins and {number(records['audit'])} audit events"
-    count = number(len(result.findings)) if result.findings else "no"
-    title = f"{count} finding{'' if count == '1' else 's'} in {read}"
-    if result.unjudged:
-        title += f"; {number(len(result.unjudged))} not judged"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, expand=True)
+    table = Table(title=_headline(result), title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.show_header = bool(result.findings)
     years = {finding.first_event.year for finding in result.findings}
     times = "%b %d %H:%M" if len(years) == 1 else "%Y-%m-%d %H:%M"
-    zone = f"{min(years)}, UTC" if len(years) == 1 else "UTC"
-    for column, width in (("level", 8), ("rule", 33), (zone, 12)):
-        table.add_column(column, no_wrap=True, min_width=width, overflow="ellipsis")
-    table.add_column("lasts", no_wrap=True, min_width=5, justify="right")
-    table.add_column("about", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("level", no_wrap=True)
+    table.add_column(f"{min(years)}, UTC" if len(years) == 1 else "UTC", no_wrap=True)
+    table.add_column("lasts", no_wrap=True, justify="right")
+    beside = width >= _ROOM
+    for column in ("rule", "about") if beside else ("rule, and what it is about",):
+        table.add_column(column, overflow="fold")
     for finding in result.findings:
         level = Text(finding.level.replace("informational", "info"), _COLOURS[finding.level])
         when = (finding.first_event.strftime(times), lasts(finding.last_event - finding.first_event))
-        table.add_row(level, finding.rule.slug, *when, Text(clean(finding.about())))
+        what = (finding.rule.slug, Text(clean(finding.about())))
+        table.add_row(level, *when, *(what if beside else (Text("\n").join((Text(what[0]), what[1])),)))
     return table
+
+
+def _headline(result: Hunt) -> str:
+    from entrawatch.cli.console import number
+
+    records = result.loaded.records
+    count = number(len(result.findings)) if result.findings else "no"
+    found = f"{count} finding{'' if count == '1' else 's'}"
+    unjudged = f"; {number(len(result.unjudged))} not judged" if result.unjudged else ""
+    return f"{found} in {number(records['signin'])} sign-ins and {number(records['audit'])} audit events{unjudged}"
 
 
 def lasts(span: timedelta) -> str:
