@@ -1,12 +1,13 @@
 """What a program makes in docs/: the configuration's JSON Schema and option tables; `--check` fails on a difference.
 
-With `--pictures` also the picture of the demo, from a run of it.
+With `--pictures` also the pictures of the demo and of its findings' page, from a run of it; the page needs Chromium.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import tempfile
 from argparse import Namespace
@@ -71,8 +72,21 @@ def generated() -> dict[Path, str]:
     }
 
 
+def _page(report: Path) -> None:
+    """The findings' page, with the first finding opened."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1060, "height": 1180})
+        page.goto(report.as_uri())
+        page.locator("details.card").first.evaluate("card => { card.open = true }")
+        page.screenshot(path=HERE / "findings.png")
+        browser.close()
+
+
 def picture() -> None:
-    """The terminal after a demo, as SVG."""
+    """The terminal after a demo, as SVG, and the page that it writes."""
     from rich.console import Console
 
     from entrawatch.cli import demo, demo_hunt, demo_summary
@@ -86,6 +100,7 @@ def picture() -> None:
         demo_summary.closing(console, story, out, shown=Path("demo-out"))
         demo_hunt.hunted(console, out / demo.EVENTS, out / demo_hunt.REPORT, Path("demo-out") / demo_hunt.REPORT)
         demo_summary.next_steps(console, Path("demo-out"))
+        _page(out / demo_hunt.REPORT)
     drawn = console.export_svg(title="entrawatch demo")
     # the reader's own fonts do: a picture fetches nothing from elsewhere
     (HERE / "demo.svg").write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL), encoding="utf-8")
