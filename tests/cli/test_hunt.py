@@ -97,8 +97,9 @@ def test_how_long_a_finding_lasts(seconds: float, said: str) -> None:
 
 
 def test_the_table_tells_when_the_first_event_was_and_how_long_it_went_on(
-    call: Callable[..., Done], tmp_path: Path
+    call: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     failures = [
         {
             "id": str(n), "createdDateTime": f"2026-01-07T09:{n:02}:30Z", "userPrincipalName": "a@b.example",

@@ -323,7 +323,6 @@ _TAKEN = replace(_SPRAY.parameters[0], name="signins")
         (event_rule(ir.Matches(TEXT, "\u2013")), "Matches"),
         (event_rule(ir.Present(ir.FieldRef("azureResourceId"))), "FieldRef"),
         (event_rule(ir.Present(ir.FieldRef("networkLocationDetails.networkNames", many=True))), "FieldRef"),
-        (replace(_SPRAY, title="Spray \u2013 many"), "WindowQuery"),
         (replace(_SPRAY, query=replace(_SPRAY.query, every=timedelta(minutes=7))), "WindowQuery"),
         (replace(_SPRAY, query=replace(_SPRAY.query, measure=ir.Distinct(MANY, 5))), "Distinct"),
         (replace(_SPRAY, query=replace(_SPRAY.query, measure=ir.Count(8000))), "Count"),
