@@ -316,7 +316,7 @@ _TAKEN = replace(_SPRAY.parameters[0], name="signins")
 @pytest.mark.parametrize(
     ("rule", "node"),
     [
-        (event_rule(ir.InNetwork(ADDRESS, ("10.0.0.0/8",))), "InNetwork"),
+        (event_rule(ir.InNetwork(CODE, ("10.0.0.0/8",))), "InNetwork"),
         (event_rule(ir.SameAs(MANY, TEXT)), "SameAs"),
         (event_rule(ir.Equals(TEXT, "\u00dcnicode")), "Equals"),
         (event_rule(ir.Like(TEXT, ("x", ir.Wildcard.ONE, "\u2013"))), "Like"),
