@@ -109,11 +109,36 @@ def test_a_strangers_rule_does_no_harm_on_the_page(call: Callable[..., Done], he
     assert 'href="https://example.org/?&lt;b&gt;"' in page
 
 
-def test_what_sql_cannot_say_is_refused_before_the_hunt(call: Callable[..., Done], here: Path) -> None:
-    put(here / "mine.yml", SIGMA.replace("ResultType: 50053", "IPAddress|cidr: 192.0.2.0/24"))
-    done = call("hunt", "--rules", "mine.yml", "logs.json")
+NO_SQL = SIGMA.replace("name: lockout\nid: 2b7d6fc0", "name: listed\nid: 2b7d6fc1") + CORRELATION.replace(
+    "UserDisplayName", "riskEventTypes"
+).replace("lockout", "listed")
+
+
+@pytest.mark.parametrize("words", [["rules/other.yml"], ["rules/other.yml", "rules"], ["only"]], ids=str)
+def test_a_rule_asked_for_that_sql_cannot_say_is_refused_before_the_hunt(
+    call: Callable[..., Done], here: Path, words: list[str]
+) -> None:
+    put(here / "rules" / "other.yml", NO_SQL)
+    put(here / "only" / "other.yml", NO_SQL)
+    put(here / "rules" / "mine.yml", SIGMA)
+    done = call("hunt", "--rules", *words, "--", "logs.json")
     assert (done.code, done.out) == (2, "")
-    assert done.line.startswith("entrawatch: mine: sql cannot say it exactly: SQL engines share no address type")
+    assert done.line.startswith(f"entrawatch: {words[0].split('/')[0]}/other.yml: other: sql cannot say it exactly: ")
+
+
+@pytest.mark.parametrize(("more", "code"), [([], 2), (["--fail"], 1)])
+def test_a_rule_of_a_folder_that_sql_cannot_say_is_left_out_and_told(
+    call: Callable[..., Done], here: Path, more: list[str], code: int
+) -> None:
+    put(here / "rules" / "mine.yml", SIGMA)
+    put(here / "rules" / "other.yml", NO_SQL)
+    done = call("hunt", *more, "--rules", "rules", "--", "logs.json")
+    assert (done.code, done.out.count(" mine ")) == (code, 2)
+    assert done.line.startswith("entrawatch: left out: rules/other.yml: other: sql cannot say it exactly: counting ")
+    assert done.line.endswith("; entrawatch rules validate rules/other.yml says which can")
+    shown = call("rules", "show", "rules", "--dialect", "sql")
+    assert (shown.code, shown.out.count("\n-- "), shown.err) == (2, 0, done.err)
+    assert shown.out.startswith("-- 2b7d6fc0-71ac")
 
 
 @pytest.mark.parametrize(("more", "code"), [([], 2), (["--fail"], 1)])

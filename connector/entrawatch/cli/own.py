@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from entrawatch.errors import ConfigError
@@ -9,7 +11,7 @@ from entrawatch.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from entrawatch.dialects.base import Compiled, Refusal
+    from entrawatch.dialects.base import Compiled, Dialect, Refusal
     from entrawatch.rules.asked import Asked
     from entrawatch.rules.rule import Baseline, Rule
 
@@ -21,29 +23,70 @@ def asked(words: Sequence[str], where: str) -> Asked:
 
     :raises ConfigError: see entrawatch.rules.asked.
     """
-    from entrawatch.cli.console import say
-    from entrawatch.redaction import clean
     from entrawatch.rules.asked import asked as read
 
     found = read(words, where)
-    for line in found.left_out:
-        say(f"entrawatch: left out: {clean(line)}")
+    _say_left_out(found.left_out)
     return found
 
 
 def asked_to_hunt(words: Sequence[str], where: str = "--rules") -> Asked:
     """The same, where SQL can say each rule: before hours of reading, not after.
 
-    :raises ConfigError: it cannot, or see entrawatch.rules.asked.
+    :raises ConfigError: it cannot say one that was asked for by its name or file, or none of them, or see
+        entrawatch.rules.asked.
     """
     from entrawatch.dialects import dialect
 
     found = asked(words, where)
-    sql = dialect("sql", found.catalogue.baselines)
-    refused = refusals(sql.compile(found.catalogue.rules[slug]) for slug in found.files)
-    if refused:
-        raise ConfigError(refused)
-    return found
+    if not found.files:
+        return found  # the catalogue's rules all hunt
+    hunted, _ = said(found, dialect("sql", found.catalogue.baselines), words, found.files)
+    return hunted
+
+
+def said(
+    found: Asked, language: Dialect, words: Sequence[str], slugs: Iterable[str]
+) -> tuple[Asked, dict[str, Compiled]]:
+    """What was asked for without those of these rules that the language cannot say, and the texts of the others.
+
+    A rule that lies in a folder is left out, and that is said on standard error.
+
+    :param words: what was asked for: names, files and folders.
+    :raises ConfigError: the language cannot say a rule that was asked for by its name or file, or none is left.
+    """
+    from entrawatch.dialects.base import Compiled, Refusal
+
+    rules = found.catalogue.rules
+    answers = {slug: language.compile(rules[slug]) for slug in slugs}
+    refused = {slug: _refusal(found, answer) for slug, answer in answers.items() if isinstance(answer, Refusal)}
+    named = set(map(Path, words))
+    wrong = [line for slug, line in refused.items() if found.files.get(slug, Path(slug)) in named]
+    kept = {slug: rule for slug, rule in rules.items() if slug not in refused}
+    if wrong or not kept:
+        raise ConfigError(wrong or list(refused.values()))
+    _say_left_out(refused.values())
+    left = replace(
+        found,
+        catalogue=replace(found.catalogue, rules=kept),
+        files={slug: path for slug, path in found.files.items() if slug in kept},
+        left_out=(*found.left_out, *refused.values()),
+    )
+    return left, {slug: answer for slug, answer in answers.items() if isinstance(answer, Compiled)}
+
+
+def _refusal(found: Asked, refusal: Refusal) -> str:
+    path = found.files.get(refusal.rule)
+    (line,) = refusals([refusal])
+    return f"{path}: {line}; entrawatch rules validate {path} says which can" if path else line
+
+
+def _say_left_out(lines: Iterable[str]) -> None:
+    from entrawatch.cli.console import say
+    from entrawatch.redaction import clean
+
+    for line in lines:
+        say(f"entrawatch: left out: {clean(line)}")
 
 
 def covered(rules: Iterable[Rule], baselines: Mapping[str, Baseline]) -> list[Mapping[str, Answer]]:
@@ -58,7 +101,5 @@ def refusals(answers: Iterable[Answer]) -> list[str]:
     from entrawatch.dialects.base import Refusal
 
     return [
-        f"{one.rule}: {one.dialect} cannot say it exactly: {one.why} ({one.node})"
-        for one in answers
-        if isinstance(one, Refusal)
+        f"{one.rule}: {one.dialect} cannot say it exactly: {one.why}" for one in answers if isinstance(one, Refusal)
     ]

@@ -11,11 +11,10 @@ from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from entrawatch.cli.own import Answer
     from entrawatch.rules.asked import Asked
-    from entrawatch.rules.catalogue import Catalogue
     from entrawatch.rules.community import Own
     from entrawatch.rules.rule import Rule
 
@@ -92,27 +91,29 @@ def _show(arguments: argparse.Namespace) -> int:
     from entrawatch.cli.own import asked
 
     found = asked([arguments.rule], "rules show")
-    told = _queries(found.catalogue, arguments) if arguments.dialect else map(_words, found.catalogue.rules.values())
+    if arguments.dialect:
+        found, queries = _queries(found, arguments)
+        told: Iterable[str] = queries
+    else:
+        told = map(_words, found.catalogue.rules.values())
     print("\n".join(told), end="")
     if arguments.dialect == "spl":
         _say_macros(found, arguments.profile)
     return 2 if found.left_out else 0
 
 
-def _queries(catalogue: Catalogue, arguments: argparse.Namespace) -> list[str]:
+def _queries(found: Asked, arguments: argparse.Namespace) -> tuple[Asked, list[str]]:
+    """What of it the language can say, and the texts.
+
+    :raises ConfigError: it cannot say a rule that is no part of a folder.
     """
-    :raises ConfigError: the language cannot say one of the rules.
-    """
-    from entrawatch.cli.own import refusals
+    from entrawatch.cli.own import said
     from entrawatch.dialects import dialect
-    from entrawatch.dialects.base import Compiled
 
     profile = arguments.sql_dialect if arguments.dialect == "sql" else arguments.profile
-    language = dialect(arguments.dialect, catalogue.baselines, profile)
-    answers = [language.compile(rule) for rule in catalogue.rules.values()]
-    if refused := refusals(answers):
-        raise ConfigError(refused)
-    return [answer.text for answer in answers if isinstance(answer, Compiled)]
+    language = dialect(arguments.dialect, found.catalogue.baselines, profile)
+    found, texts = said(found, language, [arguments.rule], found.catalogue.rules)
+    return found, [one.text for one in texts.values()]
 
 
 def _say_macros(found: Asked, profile: str) -> None:
