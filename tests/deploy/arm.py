@@ -74,6 +74,9 @@ class Arm(Stub):
         return Reply(200, {"token_type": "Bearer", "expires_in": 3599, "access_token": self.token})
 
     def _resources(self, base: str, there: dict[str, dict[str, Any]], name: str, asked: Asked) -> Reply:
+        if asked.method == "GET" and name:
+            found = there.get(name)
+            return Reply(200, copy.deepcopy(found)) if found else _error(404, "NotFound", f"{name} was not found")
         if asked.method == "GET":
             return self._list(base, there, asked)
         if not self.may_write:

@@ -22,11 +22,13 @@ class Product(NamedTuple):
 
     :param options: how it is reached, its address behind them.
     :param edit: somebody changes an object of ours by hand.
+    :param unmark: somebody has an object of their own there, of that name or id, without our mark.
     """
 
     server: Callable[[Path], Any]
     options: tuple[str, ...]
     edit: Callable[[Any, str], None]
+    unmark: Callable[[Any, str], None]
 
 
 def _place() -> tuple[str, ...]:
@@ -35,11 +37,22 @@ def _place() -> tuple[str, ...]:
 
 PRODUCTS = {
     "splunk": Product(
-        splunkd.Splunkd, ("--url",), lambda server, key: server.searches[key].update(cron_schedule="1 * * * *")
+        splunkd.Splunkd,
+        ("--url",),
+        lambda server, key: server.searches[key].update(cron_schedule="1 * * * *"),
+        lambda server, key: server.searches[key].update({"args.entrawatch": "", "search": "| theirs"}),
     ),
-    "elastic": Product(kibana.Kibana, ("--kibana-url",), lambda server, key: server.edit(key, interval="7m")),
+    "elastic": Product(
+        kibana.Kibana,
+        ("--kibana-url",),
+        lambda server, key: server.edit(key, interval="7m"),
+        lambda server, key: server.edit(key, setup="Ask the SOC.", query="theirs"),
+    ),
     "sentinel": Product(
-        arm.Arm, (*_place(), "--management-url"), lambda server, key: server.change(key, severity="Low")
+        arm.Arm,
+        (*_place(), "--management-url"),
+        lambda server, key: server.change(key, severity="Low"),
+        lambda server, key: server.change(key, query="Theirs"),
     ),
 }
 
@@ -82,7 +95,7 @@ def test_all_of_ours_goes_and_nothing_else(deploy: Callable[..., Done], product:
     macros = set(getattr(server, "macros", ()))
     assert bool(macros) == (product == "splunk")
     ours = set(there(server)) - others
-    edited = sorted(ours & set(server.rules if product != "splunk" else server.searches))[0]
+    edited = guest(server)
     PRODUCTS[product].edit(server, edited)
     before = set(there(server))
     planned = deploy("--remove", "--plan")
@@ -95,6 +108,76 @@ def test_all_of_ours_goes_and_nothing_else(deploy: Callable[..., Done], product:
     assert set(there(server)) == others
     assert deploy("--remove", "--check").code == 0
     assert set(getattr(server, "macros", ())) == macros  # the administrator's
+
+
+def guest(server: Any) -> str:
+    """A rule of ours, as the product identifies it."""
+    named = {
+        key: one.get("properties", one).get("displayName", one.get("name", key)) for key, one in there(server).items()
+    }
+    return sorted(key for key, name in named.items() if "Guest" in name)[0]
+
+
+@pytest.mark.parametrize("asked", ["--remove", "--prune"])
+def test_what_has_a_name_of_ours_and_not_our_mark_is_never_deleted(
+    asked: str, deploy: Callable[..., Done], content: Content, product: str, server: Any
+) -> None:
+    content.release()
+    deploy("--yes")
+    PRODUCTS[product].unmark(server, guest(server))
+    foreign = {guest(server): there(server)[guest(server)]}
+    content.remove("guest-invited")
+    done = deploy(asked, "--overwrite-drift", "--yes")
+    (line,) = [line for line in done.told("-") if line.endswith(": kept, it was not put there by deploy")]
+    assert "Guest" in line
+    assert "kept: never deleted by this command" in done.out
+    assert "--prune deletes them" not in done.out
+    assert done.code == 0
+    assert {key: one for key, one in there(server).items() if asked == "--remove" or key in foreign} == foreign
+
+
+class Terminal:
+    """A person who is asked and says yes; the world goes on while they think."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self._meanwhile = meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        self._meanwhile()
+        return "y\n"
+
+
+@pytest.mark.parametrize("edit", ["edit", "unmark"])
+def test_what_somebody_changed_since_the_plan_is_not_deleted(
+    edit: str, deploy: Callable[..., Done], product: str, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy("--yes")
+    key, ours = guest(server), len(there(server))
+    change = getattr(PRODUCTS[product], edit)
+    monkeypatch.setattr("sys.stdin", Terminal(lambda: change(server, key)))
+    done = deploy("--remove")
+    (line,) = done.told("x")
+    assert "meanwhile" in line
+    assert (done.code, set(there(server))) == (3, {key})
+    assert len(done.told("*")) == ours - 1
+
+
+def test_what_somebody_deleted_since_the_plan_is_done(
+    deploy: Callable[..., Done], server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy("--yes")
+
+    def gone() -> None:
+        for name in ("rules", "searches"):
+            getattr(server, name, {}).pop(key, None)
+
+    key = guest(server)
+    monkeypatch.setattr("sys.stdin", Terminal(gone))
+    done = deploy("--remove")
+    assert (done.code, done.told("x"), there(server)) == (0, [], {})
 
 
 @pytest.mark.parametrize("more", [("--rules", "guest-invited"), ("--assets", "dashboard")], ids=lambda more: more[0])

@@ -87,6 +87,10 @@ class KibanaRules:
             for start in range(0, len(chosen), _BATCH):
                 yield from done(chosen[start : start + _BATCH])
 
+    def _now(self) -> dict[str, dict[str, Any]]:
+        """rule_id → rule, as they stand."""
+        return {str(rule.get("rule_id")): rule for rule in self._find()}
+
     def _find(self) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         page, total = 1, 1
@@ -110,7 +114,7 @@ class KibanaRules:
         yield from self._import(lines, overwrite=False)
 
     def _update(self, steps: Sequence[Step]) -> Iterator[Outcome]:
-        now = {str(rule.get("rule_id")): rule for rule in self._find()}
+        now = self._now()
         lines = {}
         for step in steps:
             key = step.difference.key
@@ -137,7 +141,7 @@ class KibanaRules:
         yield from self._read_back(lines, _faults(answer))
 
     def _read_back(self, lines: Mapping[Step, Mapping[str, Any]], faults: Mapping[str, str]) -> Iterator[Outcome]:
-        marks = {str(rule.get("rule_id")): elastic_rule.mark_of(rule) for rule in self._find()}
+        marks = {key: elastic_rule.mark_of(rule) for key, rule in self._now().items()}
         common = faults.get("", "Kibana says nothing of it and has not taken it")
         for step, one in lines.items():
             fault = faults.get(step.difference.key, "")
@@ -146,15 +150,32 @@ class KibanaRules:
             yield Outcome(step, fault)
 
     def _delete(self, steps: Sequence[Step]) -> Iterator[Outcome]:
-        ids = [str(step.difference.standing.body.get("id")) for step in steps if step.difference.standing]
+        now = self._now()
+        ids: dict[Step, str] = {}
+        for step in steps:
+            rule = now.get(step.difference.key)
+            if rule is None:
+                yield Outcome(step)
+            elif step.overtaken(elastic_rule.standing(rule)):
+                yield Outcome(step, MEANWHILE)
+            else:
+                ids[step] = str(rule.get("id"))
+        yield from self._bulk_delete(ids)
+
+    def _bulk_delete(self, ids: Mapping[Step, str]) -> Iterator[Outcome]:
+        if not ids:
+            return
+        body = {"action": "delete", "ids": list(ids.values())}
         try:
             # 500 is what Kibana answers where some of them failed; what is left tells which
-            self._rest.ask("POST", f"{self._base}/_bulk_action", json={"action": "delete", "ids": ids}, accept={500})
+            self._rest.ask("POST", f"{self._base}/_bulk_action", json=body, accept={500})
         except TargetError as error:
-            yield from (Outcome(step, str(error)) for step in steps)
+            yield from (Outcome(step, str(error)) for step in ids)
+            if error.status == 401:
+                raise
             return
-        left = {str(rule.get("rule_id")) for rule in self._find()}
-        for step in steps:
+        left = self._now()
+        for step in ids:
             yield Outcome(step, "Kibana has not deleted it" if step.difference.key in left else "")
 
 

@@ -17,6 +17,8 @@ NEW, CHANGED, REMOVED, DRIFTED, UNCHANGED = "new", "changed", "removed", "drifte
 #: in the order in which a plan tells them
 KINDS_OF_DIFFERENCE = (NEW, CHANGED, DRIFTED, REMOVED)
 CREATE, UPDATE, DELETE = "create", "update", "delete"
+#: what is said of an object with a name of ours and without our mark
+NOT_OURS = "it was not put there by deploy"
 #: the field that is told where nothing differs but the mark of the last deployment
 MARK = "mark"
 
@@ -64,6 +66,14 @@ class Standing:
     def by_hand(self) -> bool:
         """Whether it is not what deploy last put there."""
         return self.mark != mark(self.key, self.fields if self.marked is None else self.marked)
+
+    @property
+    def kept(self) -> str:
+        """Why it is never deleted, whatever is asked for, "" where it may be.
+
+        A name of ours alone does not make an object ours: without the mark it may be anybody's.
+        """
+        return self.fixed or ("" if made_for(self.mark, self.key) else NOT_OURS)
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ class Step:
     def overtaken(self, now: Optional[Standing]) -> bool:
         """Whether the object is no longer as the plan showed it."""
         planned = self.difference.standing
-        return planned is None or now is None or now.fields != planned.fields
+        return planned is None or now is None or (now.fields, now.mark) != (planned.fields, planned.mark)
 
 
 @dataclass(frozen=True)
@@ -155,7 +165,8 @@ class Plan:
         """What to do, new objects first.
 
         :param prune: delete what is no longer in the catalogue.
-        :param overwrite_drift: change, or with `prune` delete, what was changed by hand as well.
+        :param overwrite_drift: change, or with `prune` delete, what was changed by hand as well; what does not carry
+            our mark is never deleted.
         """
         return tuple(
             Step(action, difference)
@@ -170,7 +181,7 @@ def _action(difference: Difference, *, prune: bool, overwrite_drift: bool) -> st
         return CREATE
     if difference.what == CHANGED or (difference.what == DRIFTED and overwrite_drift):
         return UPDATE
-    if difference.what == REMOVED and standing is not None and prune and not standing.fixed:
+    if difference.what == REMOVED and standing is not None and prune and not standing.kept:
         return DELETE if overwrite_drift or not standing.by_hand else ""
     return ""
 
@@ -210,12 +221,12 @@ def _difference(wanted: Wanted, standing: Optional[Standing]) -> Difference:
 
 def _why(standing: Standing, ours: str) -> str:
     if not made_for(standing.mark, standing.key):
-        return "it was not put there by deploy"
+        return NOT_OURS
     return "changed by hand" if standing.mark == ours else "changed by hand, and in the catalogue since"
 
 
 def _removed(standing: Standing) -> Difference:
-    note = standing.fixed or ("changed by hand" if standing.by_hand else "")
+    note = f"kept, {standing.kept}" if standing.kept else "changed by hand" if standing.by_hand else ""
     return Difference(REMOVED, None, standing, (), note)
 
 

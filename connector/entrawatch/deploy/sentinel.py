@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.deploy import azure, sentinel_rule
 from entrawatch.deploy.plan import CREATE, DELETE, UPDATE
-from entrawatch.deploy.target import one_by_one
+from entrawatch.deploy.target import MEANWHILE, one_by_one
+from entrawatch.errors import TargetError
 from entrawatch.packages.sentinel_files import RULES_VERSION, SEARCHES_VERSION
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from entrawatch.deploy.azure import Workspace
     from entrawatch.deploy.plan import Standing, Step, Wanted
-    from entrawatch.deploy.rest import Rest
+    from entrawatch.deploy.rest import Answer, Rest
     from entrawatch.deploy.target import Outcome
 
 
@@ -55,13 +56,21 @@ class _Resources:
 
     def _delete(self, step: Step) -> str:
         there = step.difference.standing
-        if there is not None:
-            etag = there.body.get("etag")
-            self._ask("DELETE", str(there.body["name"]), headers={"If-Match": str(etag)} if etag else {})
+        if there is None:
+            return ""
+        # not every service heeds If-Match when it deletes
+        name = str(there.body["name"])
+        answer = self._ask("GET", name, accept={404})
+        if answer.status == 404:
+            return ""
+        now = answer.value if isinstance(answer.value, dict) else {}
+        if now.get("etag") != there.body.get("etag") or step.overtaken(self._read(now)):
+            raise TargetError(MEANWHILE)
+        self._ask("DELETE", name, headers={"If-Match": str(now["etag"])} if now.get("etag") else {})
         return ""
 
-    def _ask(self, method: str, key: str, **more: Any) -> None:
-        self._rest.ask(method, f"{self._path}/{key}", params={"api-version": self._version}, **more)
+    def _ask(self, method: str, key: str, **more: Any) -> Answer:
+        return self._rest.ask(method, f"{self._path}/{key}", params={"api-version": self._version}, **more)
 
 
 class AlertRules(_Resources):

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 _SIGNS = {NEW: "+", CHANGED: "~", DRIFTED: "!", REMOVED: "-"}
 _COUNTED = {NEW: "new", CHANGED: "changed", DRIFTED: "drifted by hand", REMOVED: "removed", UNCHANGED: "unchanged"}
+KEPT = "kept"
 #: what a person may do about objects that a deployment leaves alone
 _LEFT = {
     DRIFTED: "drifted: left as they are; --overwrite-drift puts the catalogue's back (choose some with --rules)",
     REMOVED: "removed: no longer in the catalogue, left as they are; --prune deletes them (with --overwrite-drift "
     "also those that somebody changed by hand)",
+    KEPT: "kept: never deleted by this command, for they are not its own; delete or disable them in the product",
 }
 
 
@@ -34,9 +36,13 @@ def plan_lines(plans: Sequence[Plan], where: str, left: Sequence[Difference]) ->
     for difference in (one for plan in plans for one in plan.changes):
         yield _line(_SIGNS[difference.what], difference.what, difference, _what(difference))
     yield ", ".join(f"{sum(plan.count(what) for plan in plans)} {word}" for what, word in _COUNTED.items())
-    for what in (DRIFTED, REMOVED):
-        if any(one.what == what for one in left):
-            yield _LEFT[what]
+    yield from (_LEFT[reason] for reason in _LEFT if any(_reason(one) == reason for one in left))
+
+
+def _reason(difference: Difference) -> str:
+    """Why a deployment leaves an object alone."""
+    standing = difference.standing
+    return KEPT if difference.what == REMOVED and standing is not None and standing.kept else difference.what
 
 
 def _line(sign: str, word: str, difference: Difference, told: str) -> str:

@@ -116,7 +116,7 @@ class SavedSearches:
 
     def _update(self, step: Step) -> str:
         one = step.wanted
-        now = self._now(one)
+        now = self._now(one.key)
         if now is None or step.overtaken(now):
             raise TargetError(MEANWHILE)
         # only what differs: each key that is posted stands in local/ from then on, in front of the app's own
@@ -126,14 +126,18 @@ class SavedSearches:
         _post(self._rest, _one(_SEARCHES, one.key), {"search": one.fields["search"], **changed})
         return ""
 
-    def _now(self, one: Wanted) -> Optional[Standing]:
-        answer = self._rest.get(_one(_SEARCHES, one.key), params={"output_mode": "json"}, accept={404})
+    def _now(self, key: str) -> Optional[Standing]:
+        answer = self._rest.get(_one(_SEARCHES, key), params={"output_mode": "json"}, accept={404})
         found = list(filter(_ours, rows(answer.value, "entry")))
-        return splunk_search.standing(found[0], one) if found else None
+        return splunk_search.standing(found[0], self._wanted.get(key)) if found else None
 
     def _delete(self, step: Step) -> str:
-        path = _one(_SEARCHES, step.difference.key)
-        self._rest.ask("DELETE", path, params={"output_mode": "json"}, accept={404})
+        key = step.difference.key
+        now = self._now(key)
+        if now is not None and step.overtaken(now):
+            raise TargetError(MEANWHILE)
+        if now is not None:
+            self._rest.ask("DELETE", _one(_SEARCHES, key), params={"output_mode": "json"}, accept={404})
         return ""
 
 
