@@ -103,8 +103,8 @@ def test_a_file_that_is_named_beside_its_folder_is_named(folder: Path, words: li
         ({"a__x": [PLAIN], "b__x": [OTHER]}, ["a", "b"], ["b/x.yml: x is a rule's name in a/x.yml, too; rename it"]),
         ({"x": [OTHER, OTHER]}, ["x.yml"], ["x.yml: zuruckgewiesen-zu-oft is a rule's name in x.yml, too"]),
         ({"x": [PLAIN, PLAIN]}, ["x.yml"], [
-            "x.yml: line 28: name: lockout is the name of another rule, too (x.yml)",
             "x.yml: line 23: id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a is the id of another rule, too (x.yml)",
+            "x.yml: line 28: name: lockout is the name of another rule, too (x.yml)",
         ]),
         ({"x": [MANY]}, ["x.yml"], ["x.yml: line 7: correlation.rules: lockout is the name or id of no rule"]),
         ({"x": [PLAIN, correlated(type="temporal")]}, ["x.yml"], ["x.yml: line 27: correlation.type: temporal has no"]),

@@ -105,7 +105,7 @@ def changed(path: str, value: Any) -> str:
         ("level", "severe", "level: 'severe' is none of informational, low"),
         ("id", "abc", "id: 'abc' is not of the form"),
         ("detection/wrong_password/nosuch", 1, "detection.wrong_password.nosuch: the signin source has no"),
-        ("detection/condition", "other", "detection.condition: pySigma does not read it"),
+        ("detection/condition", "other", "detection.condition: the detection has no other; it joins"),
         ("correlation/group-by", ["ipAdress"], "correlation.group-by: the signin source has no field 'ipAdress'"),
         ("correlation/at_least", "%users%", "correlation.at_least: %users% names no integer parameter"),
         ("correlation/every", "7m", "correlation.every: a window of 1h is no whole number of its steps"),

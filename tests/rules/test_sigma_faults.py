@@ -46,7 +46,7 @@ detection:
     - IPAddress|cidr: 10.0.0.0/33
       isInteractive: maybe
     - deviceDetail: {trustType: x}
-  condition: selection and filter
+  condition: selection and not liste and (filter or 1 of other*)
 """
 TOLD = """\
 line 2: id: Sigma rule identifier must be an UUID; it takes a UUID, as python -c
@@ -56,6 +56,8 @@ line 5: date: Rule date '24.11.2026' is invalid, use yyyy-mm-dd; it takes a date
 line 6: tags: Sigma tags fields must be a list; it takes a list of texts as attack.t1110
 line 7: falsepositives: Sigma rule falsepositives must be a list; it takes a list of texts
 line 8: logsource: product azure, service signinlog is none of Entra ID's; it takes product azure, service signinlogs or
+line 11: fields: the signin source has no field 'IPAdres'; did you mean ipAddress?
+line 11: fields: the signin source has no field 'nosuch'; docs/fields.md lists them
 line 14: detection.selection.ResultTyp: the signin source has no field 'ResultTyp'; did you mean ResultType (here
 line 15: detection.selection.Status: Status holds a whole object; name a field inside it (status.errorCode,
 line 16: detection.selection.ResultType: status.errorCode: it holds a number of at most 15 digits, which 'abc' is not
@@ -65,9 +67,7 @@ line 21: detection.listed: a keyword without a field means nothing on structured
 line 24: detection.listed.2.IPAddress|cidr: pySigma does not read it: Invalid CIDR expression: '10.0.0.0/33' does not
 line 25: detection.listed.2.isInteractive: isInteractive: it is true or false, not 'maybe'
 line 26: detection.listed.3.deviceDetail: a value is a text, a number, true, false, null or a list; write the path, as
-line 27: detection.condition: pySigma does not read it: Detection 'filter' not defined in detections; it joins
-line 11: fields: the signin source has no field 'IPAdres'; did you mean ipAddress?
-line 11: fields: the signin source has no field 'nosuch'; docs/fields.md lists them
+line 27: detection.condition: the detection has no liste (did you mean listed?), no filter, no other*; it joins
 """
 CORRELATION_FAULTS = """\
 title: Many
@@ -84,13 +84,13 @@ correlation:
 """
 CORRELATION_TOLD = """\
 line 2: level: 'hihg' is not a valid Sigma rule level; it takes
-line 6: correlation.groupby: a correlation has no such key; did you mean group-by?
 line 4: correlation.type: value_cont has no exact form in every language; it takes event_count or value_count
-line 10: correlation.aliases: every spelling of a field is one field here; name it in group-by, and leave aliases out
-line 11: correlation.generate: it is true (the rule it counts over is one of its own, too) or false
+line 6: correlation.groupby: a correlation has no such key; did you mean group-by?
 line 7: correlation.group-by: the signin source has no field 'IPAdres'; did you mean ipAddress?; the signin
 line 8: correlation.timespan: 1 h is no timespan; it takes a number and s, m, h, d or w, as 1h
 line 9: correlation.condition: gte 3.5 is no threshold; it takes a whole number that one event can miss
+line 10: correlation.aliases: every spelling of a field is one field here; name it in group-by, and leave aliases out
+line 11: correlation.generate: it is true (the rule it counts over is one of its own, too) or false
 """
 
 
@@ -119,17 +119,17 @@ EVENTS = (
         (
             f"{HEAD}detection:\n  s: {{nosuch: 1}}\n  timeframe: 5m\n  condition: s | count() > 5",
             [
-                "line 5: detection.timeframe: it belongs to",
                 "line 4: detection.s.nosuch: the signin source",
+                "line 5: detection.timeframe: it belongs to",
                 "line 6: detection.condition: Sigma has dropped aggregations (| count, near); write a correlation",
             ],
         ),
         (
             f"{HEAD}detection: {{5: {{6: 7}}, condition: 5}}\n5: 6",
             [
-                "line 4: 5: 5 is a key that is no text",
                 "line 3: detection.5.6: pySigma does not read it: ",
                 "line 3: detection.condition: pySigma does not read it: ",
+                "line 4: 5: 5 is a key that is no text",
             ],
         ),
         (GOOD.replace("{product: azure, service: signinlogs}", "5"), ["line 2: logsource: Sigma logsource must be"]),
@@ -185,10 +185,10 @@ def test_a_fault_is_told_once_in_one_line_where_it_stands() -> None:
     for key in ("a.b.c", "a.b.c", "a.d", "e", ""):
         faults.add(key, "two\nlines")
     assert faults.lines == [
-        "x.yml: line 2: a.b.c: two lines",
-        "x.yml: line 1: a.d: two lines",
         "x.yml: e: two lines",
         "x.yml: two lines",
+        "x.yml: line 1: a.d: two lines",
+        "x.yml: line 2: a.b.c: two lines",
     ]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from entrawatch.cli.own import Answer
     from entrawatch.rules.asked import Asked
     from entrawatch.rules.community import Own
+    from entrawatch.rules.files import Fault
     from entrawatch.rules.rule import Rule
 
 NAME = "rules"
@@ -146,18 +147,38 @@ def _words(rule: Rule) -> str:
 def _validate(arguments: argparse.Namespace) -> int:
     from entrawatch.cli.own import covered
     from entrawatch.rules.community import load
+    from entrawatch.rules.files import in_order
     from entrawatch.rules.shipped import shipped
 
     found, faults = load(arguments.paths)
-    if faults:
-        raise ConfigError([fault.line for fault in faults])
     answers = covered([own.rule for own in found], shipped().baselines)
+    faults = in_order([*faults, *_unsayable(found, answers)])
     if arguments.format == "json":
         sys.stdout.buffer.write(_as_json(found, answers) + b"\n")
-        return 0
-    _table([own.rule.slug for own in found], answers)
-    print(f"{len(found)} rule{'' if len(found) == 1 else 's'}, no fault")
+    elif found:
+        _table([own.rule.slug for own in found], answers)
+        print(f"{_counted(len(found), 'rule')}, {_counted(len(faults), 'fault')}")
+    if faults:
+        sys.stdout.flush()  # before what standard error says of it
+        raise ConfigError([fault.line for fault in faults])
     return 0
+
+
+def _unsayable(found: Sequence[Own], answers: Sequence[Mapping[str, Answer]]) -> list[Fault]:
+    """A rule that every language refuses is as good as none."""
+    from entrawatch.dialects.base import Refusal
+    from entrawatch.rules.files import Fault
+
+    told = "no language can say it exactly, so nothing would run it; write it otherwise, as the reasons tell"
+    return [
+        Fault(own.path, f"{own.path}: line {own.line}: {own.rule.slug}: {told}", own.line)
+        for own, row in zip(found, answers)
+        if all(isinstance(answer, Refusal) for answer in row.values())
+    ]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'s' if count > 1 else ''}"
 
 
 def _as_json(found: Sequence[Own], answers: Sequence[Mapping[str, Answer]]) -> bytes:

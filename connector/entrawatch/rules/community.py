@@ -21,7 +21,7 @@ from entrawatch.rules.correlation import names_in, window_of
 from entrawatch.rules.defaults import entities, shown, triage
 from entrawatch.rules.document import read_documents
 from entrawatch.rules.faults import Faults, Refused
-from entrawatch.rules.files import Fault, files_of, text_of
+from entrawatch.rules.files import Fault, files_of, in_order, text_of
 from entrawatch.rules.names import SOURCES, resolver
 from entrawatch.rules.rule import Key, Rule
 from entrawatch.rules.shipped import shipped
@@ -48,11 +48,13 @@ class Own:
     """A rule and where it was read.
 
     :param counted: whether it is only what a correlation counts over.
+    :param line: where in the file what it looks for stands.
     """
 
     rule: Rule
     path: Path
     counted: bool = False
+    line: int = 0
 
 
 def load(paths: Iterable[Path]) -> tuple[list[Own], list[Fault]]:
@@ -61,7 +63,7 @@ def load(paths: Iterable[Path]) -> tuple[list[Own], list[Fault]]:
     for path in files_of(paths, reader.faults):
         reader.file(path)
     reader.correlations()
-    return reader.named(), list(dict.fromkeys(reader.faults))
+    return reader.named(), in_order(reader.faults)
 
 
 class _Reader:
@@ -87,7 +89,7 @@ class _Reader:
                 continue
             rule = _rule(document, text or "", path, own)
             if rule is not None and not own.lines:
-                self._keep(Own(rule, path), document, own)
+                self._keep(Own(rule, path, line=document.places["detection"]), document, own)
             self._tell(path, own)
 
     def correlations(self) -> None:
@@ -97,11 +99,11 @@ class _Reader:
             rule = _correlation(document, plain, faults)
             self._counted.update(names_in(document["correlation"]))  # where it is refused, too: its part is no rule
             if rule is not None:
-                self._found.append((Own(rule, path), document))
+                self._found.append((Own(rule, path, line=document.places["correlation"]), document))
             self._tell(path, faults)
 
     def _tell(self, path: Path, faults: Faults) -> None:
-        self.faults += [Fault(path, line) for line in faults.lines]
+        self.faults += [Fault(path, told, line) for line, told in faults.noted]
 
     def _keep(self, own: Own, document: Document, faults: Faults) -> None:
         """Take the rule, and remember it by what correlations may call it; a second one of a name or id is none."""

@@ -19,19 +19,25 @@ class Faults:
 
     :param file: how the person calls the file.
     :param places: the line of each dotted key, where they are known.
+    :param noted: each fault's line in the file (0 for the whole of it) and what is told of it.
     """
 
     file: str
-    lines: list[str] = field(default_factory=list)
     places: Mapping[str, int] = field(default_factory=dict)
+    noted: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is told, in the order of the file's lines."""
+        return [told for _, told in sorted(self.noted, key=lambda fault: fault[0])]
 
     def add(self, key: str, text: str) -> None:
         """Note one fault under a dotted key ("" for the whole file); the same fault is told once."""
         line = self._line(key)
         parts = [self.file, f"line {line}" if line else "", key, text]
         told = " ".join(": ".join(filter(None, parts)).split())
-        if told not in self.lines:
-            self.lines.append(told)
+        if (line, told) not in self.noted:
+            self.noted.append((line, told))
 
     def _line(self, key: str) -> int:
         """Where the key stands, else what it lies in; 0 where nothing of it is in the file."""

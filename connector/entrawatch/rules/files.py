@@ -18,10 +18,19 @@ _LONGEST = 1 << 20
 
 @dataclass(frozen=True)
 class Fault:
-    """A line that says what is wrong with a rule, and where it was read."""
+    """A line that says what is wrong with a rule, and where it was read.
+
+    :param number: the line of the file, 0 for the whole of it.
+    """
 
     path: Path
     line: str
+    number: int = 0
+
+
+def in_order(faults: Iterable[Fault]) -> list[Fault]:
+    """Each once, by file and by its line."""
+    return sorted(dict.fromkeys(faults), key=lambda fault: (str(fault.path), fault.number))
 
 
 def files_of(paths: Iterable[Path], faults: list[Fault]) -> list[Path]:

@@ -5,6 +5,9 @@ pySigma reads a rule whole and stops at what it cannot bear; here it reads each 
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
+import re
 from typing import TYPE_CHECKING, Any, Optional
 
 from sigma.rule import SigmaRule
@@ -14,10 +17,13 @@ from entrawatch.rules.faults import Faults, Refused
 from entrawatch.words import near
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from entrawatch.rules import ir
 
+#: what a condition is made of, and what of it are no names
+_WORD = re.compile(r"[A-Za-z0-9_*-]+")
+_JOINING = {"and", "or", "not", "of", "them", "1", "any", "all"}
 #: a rule that pySigma reads: a key is read beside its others
 _RIGHT: dict[str, Any] = {
     "title": "x",
@@ -146,7 +152,21 @@ def _condition(reader: Detection, named: Mapping[Any, Any], condition: Any) -> I
     else:
         reason = _refusal(reader, {**{name: {"id": "x"} for name in named}, "condition": condition})
         if reason:
+            if undefined := _undefined(list(map(str, named)), str(condition)):
+                reason = f"the detection has no {', no '.join(undefined)}"
             yield "condition", f"{reason}; it joins {', '.join(map(str, named))} with and, or, not, 1 of and all of"
+
+
+def _undefined(named: Sequence[str], condition: str) -> list[str]:
+    """Each word of a condition that is no part of the detection, nor a pattern of some; with what it nearly is."""
+    words = _WORD.findall(condition)
+    told = {}
+    for before, word in zip(["", *words], words):
+        known = fnmatch.filter(named, word) if before == "of" else word in named
+        if not known and word not in _JOINING:
+            close = difflib.get_close_matches(word, named, n=1)
+            told[word] = f"{word} (did you mean {close[0]}?)" if close else word
+    return list(told.values())
 
 
 def _refusal(reader: Detection, detection: dict[Any, Any]) -> Optional[str]:
