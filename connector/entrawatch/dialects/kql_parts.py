@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
@@ -9,9 +11,10 @@ from entrawatch.dialects.kql_predicates import PIECE
 from entrawatch.dialects.kql_reading import with_present
 from entrawatch.dialects.kql_text import Let, Step, quoted, span, spelled, where
 from entrawatch.rules import ir
+from entrawatch.rules.steps import step_of
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from collections.abc import Callable
 
     from entrawatch.dialects.kql_reading import Reading
     from entrawatch.rules.rule import Rule
@@ -21,6 +24,9 @@ _COUNTED = 7_000
 _LEVELS = ("informational", "low", "medium", "high", "critical")
 #: days from KQL's first, which bin() counts from, to the epoch, which windows are counted from
 _DAYS_BEFORE_EPOCH = 719_162
+_DAY = timedelta(days=1)
+#: the shortest timespan and step of a rule
+_SHORTEST = timedelta(minutes=5)
 
 #: what a finding measures: its column, and how it is counted
 Measure = tuple[str, str]
@@ -65,16 +71,42 @@ def between(start: str, end: str) -> list[Step]:
     return where(f"TimeGenerated >= {start} and TimeGenerated < {end}")
 
 
-def aligned(every: timedelta, node: object) -> None:
+def aligned(every: timedelta, node: ir.Query) -> None:
     """Refuse steps that KQL's bin() would count from another beginning than the epoch.
 
-    :raises Unsupported: these are such steps.
+    :raises Unsupported: these are such steps; it names the nearest ones that are not.
     """
-    if _DAYS_BEFORE_EPOCH * 86400 % int(every.total_seconds()):
-        raise Unsupported(node, f"KQL counts steps of {span(every)} from another beginning than the epoch")
+    if not _from_epoch(every):
+        why = f"KQL counts steps of {span(every)} from another beginning than the epoch"
+        raise Unsupported(node, f"{why}; {_way_out(every, node)}")
 
 
-def window_end(every: timedelta, node: object) -> Let:
+def _from_epoch(every: timedelta) -> bool:
+    return _DAYS_BEFORE_EPOCH * 86400 % int(every.total_seconds()) == 0
+
+
+def _way_out(every: timedelta, node: ir.Query) -> str:
+    """The nearest timespans whose own steps KQL counts rightly; where the rule says its steps, the nearest of those."""
+    length = node.length if isinstance(node, ir.WindowQuery) else None
+    if length and every == step_of(length):
+        near = _nearest(length, lambda one: _from_epoch(step_of(one)))
+        return f"they follow from the timespan (a twelfth of it): {' or '.join(map(span, near))} works"
+    near = _nearest(every, lambda one: _from_epoch(one) and not (length and length % one))
+    return f"every: {' or '.join(map(span, near))} works"
+
+
+def _nearest(said: timedelta, fits: Callable[[timedelta], bool]) -> list[timedelta]:
+    """The next shorter and the next longer one that fits, in the unit of what is said; at least five minutes."""
+    unit = next((unit for unit in (_DAY, _DAY / 24) if said % unit == timedelta(0)), _DAY / 1440)
+    count = said // unit
+    found = []
+    for way in (range(count - 1, 0, -1), range(count + 1, 4 * count)):
+        candidates = (number * unit for number in way if number * unit >= _SHORTEST)
+        found += list(islice(filter(fits, candidates), 1))
+    return found
+
+
+def window_end(every: timedelta, node: ir.Query) -> Let:
     """The end of the last window that has ended.
 
     :raises Unsupported: see `aligned`.

@@ -16,6 +16,7 @@ from entrawatch.rules.catalogue import duration
 from entrawatch.rules.conditions import by_pysigma
 from entrawatch.rules.faults import Faults, Refused
 from entrawatch.rules.names import resolver
+from entrawatch.rules.steps import step_of
 from entrawatch.words import near
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def window_of(said: Any, plain: Mapping[str, Rule], faults: Faults) -> Optional[
     except Refused as refusal:
         faults.add("correlation", str(refusal))
         return None
-    return base, ir.WindowQuery(_where(base), by, measure, length, _step(length))
+    return base, ir.WindowQuery(_where(base), by, measure, length, step_of(length))
 
 
 def names_in(said: Any) -> tuple[str, ...]:
@@ -145,12 +146,6 @@ def _length(said: Any) -> timedelta:
     if length < timedelta(minutes=5) or length % timedelta(minutes=1) or length > _LONGEST:
         raise Refused(f"{said}: it takes at least five minutes, in whole minutes, and at most 365 days")
     return length
-
-
-def _step(length: timedelta) -> timedelta:
-    """W/12 in whole minutes, at least five, and a whole part of W."""
-    minutes = length // timedelta(minutes=1)
-    return timedelta(minutes=next(step for step in range(max(5, minutes // 12), minutes + 1) if minutes % step == 0))
 
 
 def _measure(said: Any, kind: Optional[str], resolve: Optional[Resolve]) -> ir.Count | ir.Distinct:

@@ -1,0 +1,78 @@
+"""`rules` with Sigma files of one's own: what is wrong with them, and what to write instead."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from entrawatch.dialects import NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Done
+
+SIGMA = """\
+title: Lockouts
+id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a
+status: test
+description: A lockout.
+logsource: {product: azure, service: signinlogs}
+detection: {selection: {ResultType: 50053}, condition: selection}
+level: medium
+"""
+UNSAID = f"""\
+{SIGMA}name: lockout
+---
+title: Many
+correlation:
+  {{type: value_count, rules: lockout, group-by: UserId, timespan: 1h, condition: {{gte: 2, field: riskEventTypes_v2}}}}
+"""
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_what_no_language_can_say_is_a_fault_and_told_beside_the_others(
+    call: Callable[..., Done], tmp_path: Path, form: str
+) -> None:
+    first, second = tmp_path / "a.yml", tmp_path / "b.yml"
+    first.write_text(UNSAID, encoding="utf-8")
+    second.write_text(SIGMA.replace("ResultType", "ResultTyp").replace("2b7d6fc0", "2b7d6fc1"), encoding="utf-8")
+    done = call("rules", "validate", tmp_path, "--format", form)
+    unsaid, unknown = done.err.splitlines()
+    assert unsaid.startswith(f"entrawatch: {first}: line 11: a: no language can say it exactly")
+    assert unknown.startswith(f"entrawatch: {second}: line 6: detection.selection.ResultTyp: ")
+    assert done.code == 2
+    if form == "json":
+        assert [rule["rule"] for rule in json.loads(done.out)] == ["lockout", "a"]
+    else:
+        assert [line.split() for line in done.out.splitlines()[1:3]] == [
+            ["lockout", *["yes"] * len(NAMES)],
+            ["a", *["no"] * len(NAMES)],
+        ]
+        assert done.out.splitlines()[-1] == "2 rules, 2 faults"
+
+
+@pytest.mark.parametrize(
+    ("timespan", "way"),
+    [
+        ("14h", "steps of 70m from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
+         "12h or 16h works"),
+        ("7d", "steps of 14h from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
+         "6d or 8d works"),
+        ("7m", "steps of 7m from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
+         "6m or 8m works"),
+        ("30d", "steps of 60h from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
+         "24d works"),
+        *[(said, "") for said in ("12h", "16h", "6d", "8d", "6m", "8m", "24d")],
+    ],
+)  # fmt: skip
+def test_a_timespan_that_kql_does_not_count_comes_with_those_that_it_does(
+    call: Callable[..., Done], tmp_path: Path, timespan: str, way: str
+) -> None:
+    rule = tmp_path / "many.yml"
+    counted = UNSAID.replace("timespan: 1h", f"timespan: {timespan}").replace("riskEventTypes_v2", "UserDisplayName")
+    rule.write_text(counted, encoding="utf-8")
+    told = json.loads(call("rules", "validate", rule, "--format", "json").out)
+    assert told[1]["refused"]["kql"] == (f"KQL counts {way}" if way else None)
