@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from entrawatch.hunt import words
+from entrawatch.hunt.changes import changes
 from entrawatch.hunt.findings import LEVELS
+from entrawatch.hunt.unread import UNREAD
 from entrawatch.rules.attack import TACTICS, TECHNIQUES, Technique
 
 if TYPE_CHECKING:
@@ -64,11 +66,12 @@ def report(hunt: Hunt) -> str:
     )
     environment.filters.update(
         read=words.read, label=words.label, meaning=words.meaning, technique=words.technique, laid_out=words.laid_out,
-        changes=words.changes,
+        changes=changes,
     )  # fmt: skip
     shown = hunt.findings[:_WRITTEN]
     return environment.get_template("report.html.j2").render(
         hunt=hunt,
+        unread=UNREAD,
         levels=[(level, sum(one.level == level for one in hunt.findings)) for level in reversed(LEVELS)],
         findings=list(enumerate(shown, 1)),
         left_out=len(hunt.findings) - len(shown),

@@ -18,6 +18,7 @@ from entrawatch.hunt.columns import columns
 from entrawatch.hunt.findings import Finding, findings
 from entrawatch.hunt.judged import Span, notes, out_of_range, sorted_out, spans, whole
 from entrawatch.hunt.load import Loaded, Loader
+from entrawatch.hunt.unread import COLUMN, with_unread
 from entrawatch.reading import files_in, read
 
 if TYPE_CHECKING:
@@ -111,11 +112,13 @@ def _hunt(
         described = {
             source: columns(source, catalogue.rules.values(), catalogue.baselines.values()) for source in SOURCES
         }
+        described["audit"] += (COLUMN,)
         begun = time.perf_counter()
         loaded = load(Loader(connection, described, progress))
         seconds = {"loading": time.perf_counter() - begun}
         found, refused = _run(catalogue, connection, seconds, running)
         reach = spans(connection, SOURCES)
+        found = with_unread(connection, found)
     found.sort(key=lambda one: (-one.severity, one.first_event, one.last_event, one.rule.slug))
     wanted = [one for one in found if (not since or one.last_event >= since) and (not until or one.first_event < until)]
     judged, unjudged = sorted_out(catalogue, wanted, reach)

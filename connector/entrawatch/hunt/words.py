@@ -1,38 +1,23 @@
-"""What the report shows to people: a field's name in words, JSON laid out, and what a change changed."""
+"""What the report shows to people: a field's name in words, a technique's name, and JSON laid out."""
 
 from __future__ import annotations
 
 import json
 import re
 from datetime import timezone
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch import jsontext
 from entrawatch.rules.attack import TECHNIQUES
 from entrawatch.schema.fields import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 #: parts of a path that say nothing to a reader
 _SILENT = frozenset({"entra", "properties"})
 _SPELT = {"ip": "IP", "id": "ID", "os": "OS", "upn": "UPN", "mfa": "MFA", "app": "application", "url": "URL"}
 _DISTINCT = "distinct "
-#: below this nobody reads on, and hostile JSON goes on for ever
-_DEPTH = 20
-
-
-class Change(NamedTuple):
-    """One value that a change replaced.
-
-    :param field: whose, in words.
-    :param before: "" for nothing.
-    """
-
-    field: str
-    before: str
-    after: str
 
 
 def read(time: datetime) -> str:
@@ -64,7 +49,7 @@ def technique(identifier: str) -> str:
 
 def laid_out(value: str) -> Optional[str]:
     """JSON of several values, one a line; None for other text."""
-    found = _parsed(value)
+    found = parsed(value)
     if not found:
         return None
     try:
@@ -73,7 +58,8 @@ def laid_out(value: str) -> Optional[str]:
         return None
 
 
-def _parsed(value: str) -> Any:
+def parsed(value: str) -> Any:
+    """The object or list of a JSON text; None for every other text."""
     if not value.startswith(("{", "[")):
         return None
     try:
@@ -81,50 +67,3 @@ def _parsed(value: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, (dict, list)) else None
-
-
-def changes(evidence: Mapping[str, Sequence[str]]) -> list[Change]:
-    """What stood in fields that tell the old and the new of something, where they differ."""
-    found: list[Change] = []
-    for name, after in evidence.items():
-        above, _, last = name.rpartition(".")
-        if last != "new" and not last.startswith("new_"):
-            continue
-        old = f"{above}.old{last[len('new') :]}"
-        if old in evidence and len(evidence[old]) <= 1 and len(after) <= 1:
-            what = label(f"{above}.{last[len('new_') :]}")
-            found += _differing(what, "".join(evidence[old]), "".join(after))
-    return found
-
-
-def _differing(what: str, before: str, after: str) -> Iterator[Change]:
-    old, new = _parsed(before), _parsed(after)
-    if old is None and new is None:
-        if before != after:
-            yield Change(what, before, after)
-        return
-    leaves = _leaves(old or {}), _leaves(new or {})
-    for path in dict.fromkeys([*leaves[0], *leaves[1]]):
-        was, now = (leaf.get(path, "") for leaf in leaves)
-        if was != now:
-            yield Change(f"{what}: {' > '.join(map(label, path))}" if path else what, was, now)
-
-
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
-    """The values at the ends of the paths, a list of them as one text."""
-    if isinstance(value, dict) and len(path) < _DEPTH:
-        return {at: text for key, inner in value.items() for at, text in _leaves(inner, (*path, str(key))).items()}
-    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
-        return {path: ", ".join(map(_text, value))}
-    return {path: _text(value)}
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    try:
-        return jsontext.dumps(value).decode()
-    except RecursionError:
-        return "…"
