@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,3 +59,16 @@ def test_a_products_own_words_are_one_short_line_without_our_secret(said: Any, t
     assert message.isprintable()
     assert SECRET not in message
     assert caught.value.status == 400
+
+
+def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would read the credential, and ask itself for "localhost"."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("NO_PROXY", "")
+        rest = Rest(Connection("http://localhost:1", lambda: {"Authorization": SECRET}, {}, None, 5.0))
+        with pytest.raises(TargetError, match="no connection"):
+            rest.ask("POST", "/x")
+        proxy.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            proxy.accept()

@@ -416,6 +416,16 @@ def test_an_unreachable_server_is_unavailable() -> None:
     assert TOKEN not in str(caught.value)
 
 
+def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would read the token, and ask itself for "localhost"."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    with HecServer() as hec:
+        for proxy in ({}, {"proxy": "http://127.0.0.1:1"}):
+            sink_for(hec, **proxy).write(events(1))
+        assert len(hec.requests) == 2
+
+
 def test_the_certificate_is_verified_against_the_given_bundle_alone(tls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with HecServer(tls=tls.context) as hec:
         with pytest.raises(SinkRefusedError, match="ca_bundle"):

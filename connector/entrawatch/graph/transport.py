@@ -76,7 +76,8 @@ class PinnedSession(requests.Session):
         }
 
     def _proxies_for(self, url: str) -> Mapping[str, str]:
-        if self._direct:
+        # plain http is for this machine alone (config.values): a proxy would read the credential
+        if self._direct or urlsplit(url).scheme == "http":
             return {}
         return self._proxies or utils.get_environ_proxies(url)
 

@@ -7,6 +7,7 @@ import time
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Optional
+from urllib.parse import urlsplit
 
 import requests
 
@@ -70,7 +71,9 @@ class HecClient:
         if not (token.reveal().isascii() and token.reveal().isprintable()):
             raise ConfigError([f"sinks.{name}: token has characters no HEC token has; copy it anew"])
         self._session.auth = _Token(token)
-        if proxy:
+        if urlsplit(self.base).scheme == "http":
+            self._session.trust_env = False  # it is this machine (sinks.options): a proxy would read the token
+        elif proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
         self.renew_channel()
 
