@@ -48,6 +48,8 @@ class Elasticsearch(Stub):
             return _error(404, "resource_not_found_exception", "Transform could not be found")
         if action == "_start":
             self.running.add(name)
+        elif action == "_update":
+            self.there[TRANSFORMS][name].update(asked.json)
         elif action == "_stop" and asked.query.get("wait_for_completion") == "true":
             self.running.discard(name)
         return Reply(200, {"acknowledged": True})

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 from tests.deploy.kibana import KEY, Kibana
 from tests.deploy.search import COMPONENTS, INDICES, PIPELINES, TRANSFORMS, Elasticsearch
-from tests.deploy.stub import Fault, Reply
+from tests.deploy.stub import Asked, Fault, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,48 @@ def test_a_transform_is_made_anew_where_the_catalogue_has_changed(
     assert search.there[TRANSFORMS] != before
     assert search.running == set(search.there[TRANSFORMS])
     assert deploy("--check", "--assets", "baseline").code == 0
+
+
+@pytest.mark.parametrize("cut", ["_start", "_update"])
+@pytest.mark.parametrize("drift", [False, True], ids=["anew", "over an edit"])
+def test_a_transform_that_was_not_started_is_not_taken_for_a_finished_one(
+    drift: bool, cut: str, deploy: Callable[..., Done], search: Elasticsearch
+) -> None:
+    """The command was cut off between two of its requests, or one was refused."""
+    more = ("--assets", "baseline", "--overwrite-drift")
+    if drift:
+        deploy("--yes", *more)
+        for one in search.there[TRANSFORMS].values():
+            one["frequency"] = "1h"
+    search.faults.append(Fault(lambda a: a.path.endswith(cut), Reply(403, {"error": "not now"}), times=3))
+    done = deploy("--yes", *more)
+    assert (done.code, len(done.told("x"))) == (3, 3)
+    assert deploy("--yes", *more).code == 0
+    assert search.running == set(search.there[TRANSFORMS])
+    assert len(search.running) == 3
+    assert deploy("--check", *more).code == 0
+
+
+def test_a_dashboard_that_somebody_changed_since_the_plan_is_left(deploy: Callable[..., Done], kibana: Kibana) -> None:
+    deploy("--yes", "--assets", "dashboard")
+    (key,) = [key for key in kibana.objects if key[0] == "dashboard"]
+    attributes = kibana.objects[key]["attributes"]
+    first = attributes["description"]
+    attributes["description"] = "mine"
+
+    def meanwhile() -> None:
+        attributes["description"] = first
+
+    exports: list[str] = []
+
+    def second(asked: Asked) -> bool:
+        exports.append(asked.path)
+        return sum(path.endswith("_export") for path in exports) == 2
+
+    kibana.faults.append(Fault(second, None, before=meanwhile))
+    done = deploy("--yes", "--assets", "dashboard", "--overwrite-drift")
+    assert done.code == 3
+    assert "meanwhile" in done.told("x")[0]
 
 
 @pytest.mark.parametrize(

@@ -114,13 +114,14 @@ class Assets:
         return self._put(step.wanted)
 
     def _put(self, one: Wanted) -> str:
-        body = dict(one.body)
-        if one.kind != INDEX:
-            body["_meta"] = {**_object(body.get("_meta")), META_KEY: mark(one.key, one.fields)}
-        self._rest.ask("PUT", one.key, json=body)
+        marked = {**_object(one.body.get("_meta")), META_KEY: mark(one.key, one.fields)}
         if one.kind == TRANSFORM:
+            self._rest.ask("PUT", one.key, json=one.body)
             self._rest.ask("POST", f"{one.key}/_start")
+            # the mark comes last: one that was never started has none, and is made anew by the next run
+            self._rest.ask("POST", f"{one.key}/_update", json={"_meta": marked})
             return "started"
+        self._rest.ask("PUT", one.key, json=one.body if one.kind == INDEX else {**one.body, "_meta": marked})
         return ""
 
     def _update(self, step: Step) -> str:
@@ -167,7 +168,12 @@ class Dashboards:
 
     def apply(self, steps: Sequence[Step]) -> Iterator[Outcome]:
         """The one."""
-        return one_by_one(steps, {CREATE: self._import, UPDATE: self._import})
+        return one_by_one(steps, {CREATE: self._import, UPDATE: self._update})
+
+    def _update(self, step: Step) -> str:
+        if step.overtaken(next(iter(self.standing()), None)):
+            raise TargetError(MEANWHILE)
+        return self._import(step)
 
     def _import(self, step: Step) -> str:
         body = b"".join(jsontext.dumps(self._described(one)) + b"\n" for one in self._one.body)
