@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from rich.table import Table
+    from rich.console import Group
 
     from entrawatch.cli.progress import Bars, Lines
+    from entrawatch.hunt.load import Loaded
     from entrawatch.hunt.run import Hunt
 
 NAME = "hunt"
@@ -22,12 +23,21 @@ EXAMPLES = """\
   entrawatch hunt exports/                                files, folders, .gz, - for standard input
   entrawatch hunt logs.jsonl --report findings.html       a page to look at
   entrawatch hunt logs.jsonl --format jsonl --fail        one finding a line; exit 1 when there is one
-  entrawatch hunt logs/ --rules password-spray,brute-force --since 2026-11-01T00:00:00Z
+  entrawatch hunt logs/ --rules password-spray,brute-force --since 2026-11-01
   entrawatch hunt logs/ --rules my-rule.yml more-rules/   Sigma rules and correlations of your own
+
+exit codes:
+  0  all was read and hunted through, whatever was found
+  1  --fail, and there is a finding; this goes before 2
+  2  something was left out: lines or files that could not be read, rules of a folder; the last lines say what. Or
+     nothing was hunted: a wrong option or rule, no record at all
+  3  it failed: no room, no rights
 """
 _COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "low": "blue", "informational": "dim"}
 #: columns of a terminal from which on a finding is one line
 _ROOM = 120
+#: pieces that could not be read, of which each has a line
+_LISTED = 5
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -135,16 +145,34 @@ def _code(result: Hunt, *, fail: bool) -> int:
     from entrawatch.cli.console import say
     from entrawatch.redaction import clean
 
-    for line in result.loaded.bad[:5]:
+    loaded = result.loaded
+    for line in loaded.bad[:_LISTED]:
         say(f"entrawatch: not read: {clean(line)}")
-    if result.loaded.bad_count > 5:
-        say(f"entrawatch: not read: {result.loaded.bad_count} pieces in all; --report lists more of them")
-    if not result.loaded.total:
+    if not loaded.total:
         say("entrawatch: no record was read; nothing was hunted")
         return 2
     for note in result.notes:
         say(f"entrawatch: {clean(note)}")
-    return 1 if fail and result.findings else 0
+    if loaded.bad_count:
+        where = "see above" if loaded.bad_count <= _LISTED else f"the first {_LISTED} are above, --report lists more"
+        say(f"entrawatch: {unread(loaded)}: what stood there was not hunted through; {where}")
+    if fail and result.findings:
+        return 1
+    return 2 if loaded.bad_count or result.refused else 0
+
+
+def unread(loaded: Loaded) -> str:
+    """What could not be read, in words, where there is such: `2 lines and 1 file not read to the end`."""
+    lines = counted(loaded.bad_lines, "line") + " not read" if loaded.bad_lines else ""
+    files = counted(loaded.bad_files, "file") + " not read to the end" if loaded.bad_files else ""
+    return ", ".join(filter(None, (lines, files)))
+
+
+def counted(count: int, what: str) -> str:
+    """1 line, 1,234 lines."""
+    from entrawatch.cli.console import number
+
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _print(result: Hunt, form: str) -> None:
@@ -160,7 +188,7 @@ def _print(result: Hunt, form: str) -> None:
         console.print(findings_table(result, console.width))
 
 
-def findings_table(result: Hunt, width: int) -> Table:
+def findings_table(result: Hunt, width: int) -> Group:
     """The findings, the worst first, as a table for the terminal, times in UTC.
 
     What a finding is about stands beside its rule, and below it where there is little room; nothing of it is cut, for
@@ -168,13 +196,16 @@ def findings_table(result: Hunt, width: int) -> Table:
 
     :param width: columns that the terminal has.
     """
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     from entrawatch.redaction import clean
 
-    table = Table(title=_headline(result), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.show_header = bool(result.findings)
+    headline = Text(_headline(result), "bold")
+    if not result.findings:
+        return Group(headline)
+    table = Table(box=None, pad_edge=False)
     years = {finding.first_event.year for finding in result.findings}
     times = "%b %d %H:%M" if len(years) == 1 else "%Y-%m-%d %H:%M"
     table.add_column("level", no_wrap=True)
@@ -188,17 +219,25 @@ def findings_table(result: Hunt, width: int) -> Table:
         when = (finding.first_event.strftime(times), lasts(finding.last_event - finding.first_event))
         what = (finding.rule.slug, Text(clean(finding.about())))
         table.add_row(level, *when, *(what if beside else (Text("\n").join((Text(what[0]), what[1])),)))
-    return table
+    return Group(headline, table)
 
 
 def _headline(result: Hunt) -> str:
     from entrawatch.cli.console import number
 
-    records = result.loaded.records
-    count = number(len(result.findings)) if result.findings else "no"
-    found = f"{count} finding{'' if count == '1' else 's'}"
-    unjudged = f"; {number(len(result.unjudged))} not judged" if result.unjudged else ""
-    return f"{found} in {number(records['signin'])} sign-ins and {number(records['audit'])} audit events{unjudged}"
+    found = counted(len(result.findings), "finding") if result.findings else "no findings"
+    unjudged = f"{number(len(result.unjudged))} not judged" if result.unjudged else ""
+    events = f"{found} in {_events(result.loaded, 'signin')} and {_events(result.loaded, 'audit')}"
+    return "; ".join(filter(None, (events, unjudged, unread(result.loaded))))
+
+
+def _events(loaded: Loaded, source: str) -> str:
+    """How many there are; one that came in several records is one."""
+    from entrawatch.cli.console import number
+
+    what = "sign-in" if source == "signin" else "audit event"
+    several = loaded.repeated[source]
+    return counted(loaded.records[source], what) + (f" ({number(several)} revised or read twice)" if several else "")
 
 
 def lasts(span: timedelta) -> str:

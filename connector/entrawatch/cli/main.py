@@ -42,8 +42,8 @@ start here:
   entrawatch hunt logs/ --report findings.html       find attacks in logs that you have
   entrawatch deploy elastic --kibana-url URL --plan  what the rules would change in your Elastic, Splunk or Sentinel
 
-exit codes: 0 fine, 1 bad records or a difference where asked to fail on them, 2 usage or configuration,
-            3 source, sink or product failed
+exit codes: 0 fine, 1 bad records or a difference where asked to fail on them, 2 usage or configuration, or input
+            that could not all be read, 3 source, sink or product failed
 """
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from entrawatch.hunt.columns import Column
     from entrawatch.reading import Found, Item
-    from entrawatch.reading.items import Where
 
 BATCH = 20_000
 _SOURCES = {"azure.signinlogs": "signin", "azure.auditlogs": "audit"}
@@ -37,12 +36,12 @@ class Batch:
 
     :param rows: source → its rows, in the columns' order.
     :param records: how many records of each source, of both and of other streams.
-    :param bad: what was no record, where, and why.
+    :param bad: what was no record, without its text.
     """
 
     tables: dict[str, Any] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=lambda: {"signin": 0, "audit": 0, "other": 0})
-    bad: list[tuple[Where, str]] = field(default_factory=list)
+    bad: list[Bad] = field(default_factory=list)
 
 
 class Rows:
@@ -80,7 +79,7 @@ class Rows:
 
     def _add(self, item: Item) -> None:
         if isinstance(item, Bad):
-            self._batch.bad.append((item.where, item.reason))
+            self._batch.bad.append(item._replace(text=""))
             return
         usual = self._usual.row(item.record) if self._usual else None
         if usual is None:
@@ -93,7 +92,7 @@ class Rows:
         try:
             event = normalize(item.record)
         except RecordError as error:
-            self._batch.bad.append((item.where, error.reason))
+            self._batch.bad.append(Bad(item.where, error.reason))
             return
         source = _SOURCES.get(event["event"].get("dataset", ""), "other")
         self._batch.records[source] += 1

@@ -120,7 +120,7 @@ def block_rows(block: Block, rows: Rows) -> Optional[Done]:
 
 
 def _moved(batch: Batch, lines: int) -> Batch:
-    batch.bad = [(where._replace(line=where.line + lines), reason) for where, reason in batch.bad]
+    batch.bad = [one._replace(where=one.where._replace(line=one.where.line + lines)) for one in batch.bad]
     return batch
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from entrawatch.hunt.batches import Batch
     from entrawatch.hunt.columns import Column
-    from entrawatch.reading import Item
+    from entrawatch.reading import Bad, Item
 
 #: bad records that are told one by one; the others are counted
 _TOLD = 100
@@ -26,25 +26,36 @@ _TOLD = 100
 class Loaded:
     """What was read.
 
-    :param records: records by source; `other` are those that no rule reads (risk, provisioning).
+    :param records: events by source, one that came in several records once; `other` are those that no rule reads
+        (risk, provisioning), each record one.
+    :param repeated: of these, how many came in several records: they were revised, or read twice.
     :param bad: the first pieces that could not be read, "file:line: reason".
     :param bad_count: how many there were.
+    :param bad_files: of these, how many are a file, or the rest of one; the others are lines.
     """
 
     records: dict[str, int] = field(default_factory=lambda: {"signin": 0, "audit": 0, "other": 0})
+    repeated: dict[str, int] = field(default_factory=lambda: {"signin": 0, "audit": 0})
     bad: list[str] = field(default_factory=list)
     bad_count: int = 0
+    bad_files: int = 0
 
     @property
     def total(self) -> int:
-        """All records that were read."""
+        """All that was read."""
         return sum(self.records.values())
 
-    def refuse(self, where: object, reason: str) -> None:
+    @property
+    def bad_lines(self) -> int:
+        """Lines that could not be read."""
+        return self.bad_count - self.bad_files
+
+    def refuse(self, bad: Bad) -> None:
         """Note a piece that is no record."""
         self.bad_count += 1
+        self.bad_files += bad.is_file
         if len(self.bad) < _TOLD:
-            self.bad.append(f"{where}: {reason}")
+            self.bad.append(f"{bad.where}: {bad.reason}")
 
 
 class Loader:
@@ -80,11 +91,20 @@ class Loader:
                 self._insert(source, table)
             for source, count in batch.records.items():
                 self.loaded.records[source] += count
-            for where, reason in batch.bad:
-                self.loaded.refuse(where, reason)
+            for bad in batch.bad:
+                self.loaded.refuse(bad)
             if self._progress:
                 self._progress(self.loaded.total)
+        for source in self._columns:
+            self._count_events(source)
         return self.loaded
+
+    def _count_events(self, source: str) -> None:
+        """A revision is no further sign-in, nor is one that two exports have."""
+        per_event = f'SELECT count(*) AS times FROM {source} GROUP BY "event.id"'  # noqa: S608 - one of ours
+        counted = f"SELECT count(*), count(*) FILTER (times > 1) FROM ({per_event})"  # noqa: S608 - the same
+        events, repeated = self._connection.execute(counted).fetchone() or (0, 0)
+        self.loaded.records[source], self.loaded.repeated[source] = events, repeated
 
     def _insert(self, source: str, table: object) -> None:
         # an empty text is an absent one, and takes no room

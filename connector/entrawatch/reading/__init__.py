@@ -92,4 +92,4 @@ def read_stream(stream: BinaryIO, name: str) -> Iterator[Item]:
         return
     yield from table.rows(text) if table.is_table(text) else records(text)
     if text.trouble:
-        yield Bad(text.where(), text.trouble)
+        yield Bad(text.where(), text.trouble, rest=True)

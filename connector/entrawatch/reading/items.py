@@ -34,11 +34,18 @@ class Bad(NamedTuple):
 
     :param reason: what is wrong with it, in words.
     :param text: the beginning of the piece itself, for the dead letter.
+    :param rest: whether it is all that the file still has.
     """
 
     where: Where
     reason: str
     text: str = ""
+    rest: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a file is lost with it, or one's rest, and not some lines alone."""
+        return self.rest or not self.where.line
 
 
 Item = Union[Found, Bad]
