@@ -3,6 +3,10 @@
 The rule's query judges the first days as of the end of the first lookback, lest a cold start flags everything. Logs
 that do not reach that moment cannot be judged so: what the query gives there is kept apart, and told as not judged.
 What follows a full lookback is judged as of its own time.
+
+Nor do the logs say what is usual behind their end, though windows that hold the last events end as late as their length
+behind it. The schedule is replayed up to the first run that sees all events, and what later ones alone find is dropped:
+they hold no event that it did not hold, and only forgot the organisation's networks.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timezone
 from typing import TYPE_CHECKING, Optional
+
+from entrawatch.rules import ir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,13 +94,23 @@ def sorted_out(
     catalogue: Catalogue, found: Iterable[Finding], spans_: Mapping[str, Span]
 ) -> tuple[list[Finding], list[Finding]]:
     """The findings that were judged, and those that these logs are too short to judge."""
+    last = whole(spans_).last
     judged: list[Finding] = []
     unjudged: list[Finding] = []
     for one in found:
         known = _baseline(catalogue, one.rule)
-        fits = known is None or spans_[known.source].reached(one.end, known.lookback)
+        if known and last and _behind(one, last):
+            continue
+        moment = min(one.end, last) if last else one.end
+        fits = known is None or spans_[known.source].reached(moment, known.lookback)
         (judged if fits else unjudged).append(one)
     return judged, unjudged
+
+
+def _behind(finding: Finding, last: datetime) -> bool:
+    """Whether its first window already ends behind the first run of the schedule that sees the last record."""
+    query = finding.rule.query
+    return isinstance(query, ir.WindowQuery) and finding.start + query.length - query.every > last
 
 
 def notes(catalogue: Catalogue, unjudged: Iterable[Finding], spans_: Mapping[str, Span]) -> Iterator[str]:
