@@ -321,9 +321,10 @@ def test_a_rule_that_is_not_deleted_is_told(deploy: Callable[..., Done], kibana:
 def test_a_space_is_named_in_the_path_and_others_stay_empty(deploy: Callable[..., Done], kibana: Kibana) -> None:
     assert deploy("--yes", "--space", "soc").code == 0
     assert (len(kibana.spaces["soc"]), kibana.rules) == (3, {})
-    done = deploy("--yes", "--space", "a/../b")
-    assert done.code == 3
-    assert kibana.log[-1].path.startswith("/s/a%2F..%2Fb/")
+    assert "/s/default/" not in str([asked.path for asked in kibana.log])
+    assert deploy("--check", "--space", "default").code == 1
+    assert len(kibana.spaces["soc"]) == 3
+    assert deploy("--check", "--space", "gone").code == 3
 
 
 def test_many_rules_come_in_pages_and_a_list_that_changes_is_not_trusted(
@@ -446,7 +447,10 @@ FAULTY = [
     (("--api-key-file", "/nowhere/key"), "cannot be read"),
     (("--api-key-env", "NOT_SET"), "NOT_SET is not set"),
     (("--ca-bundle", "/nowhere/ca.pem"), "cannot read"),
+    (("--ca-bundle", __file__), "holds no CA certificate"),
     (("--timeout", "0"), "between 1 and 3600"),
+    (("--space", ".."), "'..' is no space's id"),
+    (("--space", "SOC Team"), "is no space's id"),
     (("--content", "/nowhere"), "has no catalogue"),
 ]
 

@@ -303,6 +303,7 @@ def test_hunting_queries_are_saved_searches_of_ours(deploy: Callable[..., Done],
 FAULTY = [
     (("--subscription", "mine"), "is no GUID"),
     (("--resource-group", "a/../b"), "no name"),
+    (("--resource-group", ".."), "no name"),
     (("--workspace", ""), "--workspace: not given"),
     (("--management-url", "http://management.azure.com"), "plain http"),
     (("--auth", "client_secret"), "AZURE_CLIENT_ID"),

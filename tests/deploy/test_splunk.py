@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
@@ -332,5 +333,28 @@ def test_a_token_that_ends_midway_stops_there(deploy: Callable[..., Done], splun
     assert done.code == 3
     assert (len(done.told("*")), len(done.told("x"))) == (2, 1)
     splunkd.faults.clear()
+    assert deploy("--yes").code == 0
+    assert deploy("--check").code == 0
+
+
+def test_who_interrupts_is_told_how_far_it_came(
+    deploy: Callable[..., Done], splunkd: Splunkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("entrawatch.clock.SystemClock.sleep", interrupt)
+    posts: list[str] = []
+
+    def third(asked: Any) -> bool:
+        posts.extend([asked.path] if asked.method == "POST" else [])
+        return len(posts) == 3
+
+    splunkd.faults.append(Fault(third, Reply(429)))
+    done = deploy("--yes")
+    assert (done.code, len(done.told("*"))) == (130, 2)
+    first, last = done.err.splitlines()
+    assert re.fullmatch(r"2 of \d+ done; run it again for the rest, what is done is not done twice", first)
+    assert last == "entrawatch: interrupted"
     assert deploy("--yes").code == 0
     assert deploy("--check").code == 0

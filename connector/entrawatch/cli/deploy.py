@@ -130,16 +130,18 @@ def _apply(arguments: argparse.Namespace, deployment: Deployment, outcomes: list
             outcomes.append(outcome)
             if arguments.format == "text":
                 print(outcome_line(outcome), flush=True)
-    except TargetError as error:
+    except (TargetError, KeyboardInterrupt) as error:
         ended = error
     done = sum(not outcome.error for outcome in outcomes)
     if done == len(deployment.steps):
         return 0
-    if ended is not None:
+    if isinstance(ended, TargetError):
         from entrawatch.redaction import safe
 
         say(f"entrawatch: {safe(str(ended))}")
     say(f"{done} of {len(deployment.steps)} done; run it again for the rest, what is done is not done twice")
+    if isinstance(ended, KeyboardInterrupt):
+        raise ended
     return FAILED
 
 

@@ -101,18 +101,19 @@ def _elastic(arguments: argparse.Namespace, environ: Mapping[str, str]) -> tuple
     from entrawatch.deploy.run import Part
     from entrawatch.redaction import hide
 
-    url, key, search, _ = settings.together(
+    url, key, search, space, _ = settings.together(
         lambda: settings.address("--kibana-url", arguments.kibana_url, "KIBANA_URL", environ),
         lambda: settings.secret("--api-key-file", arguments.api_key_file, arguments.api_key_env, environ),
         lambda: _elasticsearch_url(arguments, environ),
+        lambda: settings.space(arguments.space),
         lambda: settings.bundle(arguments.ca_bundle),
     )
     hide(elastic.spellings(key.reveal()))
     rest = _rest(arguments, url, lambda: elastic.headers(key.reveal()), elastic.ADVICE)
     made = package("elastic", arguments.content, arguments.rules)
-    rules = elastic.KibanaRules(rest, arguments.space, enable=arguments.enable)
-    parts = _assets(arguments, search, made, rest, key)
-    where = f"Kibana {url}, space {arguments.space or 'default'}"
+    rules = elastic.KibanaRules(rest, space, enable=arguments.enable)
+    parts = _assets(arguments, search, made, rest, key, space)
+    where = f"Kibana {url}, space {space or 'default'}"
     return where, [*parts, Part(rules, elastic_parts.rules(made))]
 
 
@@ -125,7 +126,9 @@ def _elasticsearch_url(arguments: argparse.Namespace, environ: Mapping[str, str]
     return settings.address("--elasticsearch-url", arguments.elasticsearch_url, "ELASTICSEARCH_URL", environ)
 
 
-def _assets(arguments: argparse.Namespace, url: str, made: Package, kibana: Rest, key: Secret) -> list[Part]:
+def _assets(
+    arguments: argparse.Namespace, url: str, made: Package, kibana: Rest, key: Secret, space: str
+) -> list[Part]:
     """What the rules lean on comes before them.
 
     :param url: Elasticsearch's address, "" where nothing chosen goes there.
@@ -142,7 +145,7 @@ def _assets(arguments: argparse.Namespace, url: str, made: Package, kibana: Rest
         parts.append(Part(elastic_assets.Assets(rest, content.wanted), content))
     if elastic_parts.DASHBOARD in chosen:
         one = elastic_parts.dashboard(made)
-        parts.append(Part(elastic_assets.Dashboards(kibana, one, arguments.space), Content((one,), whole=False)))
+        parts.append(Part(elastic_assets.Dashboards(kibana, one, space), Content((one,), whole=False)))
     return parts
 
 

@@ -37,8 +37,8 @@ ADVICE = {
     412: "somebody changed it meanwhile; look at a new plan",
 }
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-#: resource groups: letters, digits, . _ - ( ); workspaces: letters, digits, -
-_NAME = re.compile(r"[\w.()-]{1,90}")
+#: resource groups: letters, digits, . _ - ( ), no dot at the end; workspaces: letters, digits, -
+_NAME = re.compile(r"[\w.()-]{0,89}[\w()-]")
 _PAGES = 1000
 #: environment variable with the subscription's id
 SUBSCRIPTION = "AZURE_SUBSCRIPTION_ID"

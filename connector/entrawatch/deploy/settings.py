@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from typing import TYPE_CHECKING, Any, Callable, Optional
 from urllib.parse import urlsplit
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from entrawatch.config.model import Secret
+
+#: Kibana's own rule for a space's id (x-pack/plugins/spaces, lib/space_schema)
+_SPACE = re.compile(r"[a-z0-9_-]*")
 
 
 def together(*reads: Callable[[], Any]) -> list[Any]:
@@ -78,8 +83,26 @@ def secret(option: str, file: Optional[Path], variable: str, environ: Mapping[st
 def bundle(path: Optional[Path]) -> Optional[Path]:
     """The file of CA certificates.
 
-    :raises ConfigError: it cannot be read.
+    :raises ConfigError: it cannot be read, or holds none.
     """
-    if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
+    if path is None:
+        return None
+    if not (path.is_file() and os.access(path, os.R_OK)):
         raise ConfigError([f"--ca-bundle: cannot read {path}; give a PEM file of CA certificates"])
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        raise ConfigError(
+            [f"--ca-bundle: {path} holds no CA certificate; give a PEM file of CA certificates"]
+        ) from None
     return path
+
+
+def space(text: str) -> str:
+    """A Kibana space's id, "" for the default space.
+
+    :raises ConfigError: it is none; a name's other characters would change the path that is asked.
+    """
+    if not _SPACE.fullmatch(text):
+        raise ConfigError([f"--space: {text!r} is no space's id; write the one in its address, /s/ID: a-z 0-9 _ -"])
+    return "" if text == "default" else text
