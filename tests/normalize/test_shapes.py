@@ -294,6 +294,24 @@ def test_what_stands_around_the_resource_has_its_place(around: Record, path: str
     assert event == value
 
 
+@pytest.mark.parametrize(
+    ("details", "country"),
+    [
+        ({"city": "Oslo", "countryOrRegion": "NO"}, "NO"),
+        ({"city": "Oslo"}, "SE"),
+        ('{"countryOrRegion": "NO"}', "NO"),
+        ("", "SE"),
+        (None, "SE"),
+    ],
+)
+def test_a_row_without_the_details_has_its_country_in_a_column(details: Any, country: str) -> None:
+    row = {**row_of("interactive", SIGN_IN, as_text=False), "Location": "SE", "LocationDetails": details}
+    envelope = {**wrap(SIGN_IN, STREAMS["interactive"], "t"), "location": "SE"}
+    envelope["properties"] = {**SIGN_IN, "location": details}
+    for record in (row, envelope):
+        assert normalize(record)["source"]["geo"]["country_iso_code"] == country
+
+
 def test_the_exports_time_is_the_last_resort() -> None:
     record = {"category": "SignInLogs", "time": "11/24/2026 9:00:00 AM", "properties": sign_in(createdDateTime="bad")}
     event = normalize(record)

@@ -162,7 +162,8 @@ def _place_source(event: Event, related: dict[str, Any], props: dict[str, Any], 
     at = at if type(at) is dict else _NO_STATUS
     get = location.get
     where = (
-        address, number, get("city"), get("state"), get("countryOrRegion"), at.get("latitude"), at.get("longitude"),
+        address, number, get("city"), get("state"), get("countryOrRegion") or meta.get("location"),
+        at.get("latitude"), at.get("longitude"),
     )  # fmt: skip
     try:
         source, client, addresses, geo = _source(*where)
