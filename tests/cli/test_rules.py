@@ -55,24 +55,56 @@ def test_what_no_language_can_say_is_a_fault_and_told_beside_the_others(
 
 
 @pytest.mark.parametrize(
-    ("timespan", "way"),
+    ("timespan", "steps", "works"),
     [
-        ("14h", "steps of 70m from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
-         "12h or 16h works"),
-        ("7d", "steps of 14h from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
-         "6d or 8d works"),
-        ("7m", "steps of 7m from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
-         "6m or 8m works"),
-        ("30d", "steps of 60h from another beginning than the epoch; they follow from the timespan (a twelfth of it): "
-         "24d works"),
-        *[(said, "") for said in ("12h", "16h", "6d", "8d", "6m", "8m", "24d")],
+        ("14h", "70m", "12h or 16h works"),
+        ("7d", "14h", "6d or 8d works"),
+        ("7m", "7m", "6m or 8m works"),
+        ("30d", "60h", "24d works"),
+        *[(said, "", "") for said in ("12h", "16h", "6d", "8d", "6m", "8m", "24d")],
     ],
-)  # fmt: skip
+)
 def test_a_timespan_that_kql_does_not_count_comes_with_those_that_it_does(
-    call: Callable[..., Done], tmp_path: Path, timespan: str, way: str
+    call: Callable[..., Done], tmp_path: Path, timespan: str, steps: str, works: str
 ) -> None:
     rule = tmp_path / "many.yml"
     counted = UNSAID.replace("timespan: 1h", f"timespan: {timespan}").replace("riskEventTypes_v2", "UserDisplayName")
     rule.write_text(counted, encoding="utf-8")
     told = json.loads(call("rules", "validate", rule, "--format", "json").out)
-    assert told[1]["refused"]["kql"] == (f"KQL counts {way}" if way else None)
+    why = f"KQL counts steps of {steps} from another beginning than the epoch; they follow from the timespan"
+    assert told[1]["refused"]["kql"] == (f"{why} (a twelfth of it): {works}" if steps else None)
+
+
+@pytest.mark.parametrize(
+    ("by", "field", "told"),
+    [
+        (
+            "Category",
+            "TargetDisplayName",
+            "counting the values of targetResources.displayName, a list; entra.target.name is",
+        ),
+        (
+            "Category",
+            "TargetUPN",
+            "counting the values of targetResources.userPrincipalName, a list; entra.target.user",
+        ),
+        ("Category", "entra.role.name", "counting the values of entra.role.name, a list; take a field of one value"),
+        (
+            "TargetId",
+            "CorrelationId",
+            "grouping by targetResources.id, a list; entra.target.id is one value, the ident",
+        ),
+    ],
+)
+def test_a_list_where_one_value_is_asked_for_comes_with_the_field_that_has_one(
+    call: Callable[..., Done], tmp_path: Path, by: str, field: str, told: str
+) -> None:
+    rule = tmp_path / "many.yml"
+    counted = UNSAID.replace("signinlogs", "auditlogs").replace("ResultType: 50053", "Category: x")
+    rule.write_text(counted.replace("UserId", by).replace("riskEventTypes_v2", field), encoding="utf-8")
+    (_, many) = json.loads(call("rules", "validate", rule, "--format", "json").out)
+    whys = [many["refused"][name] for name in ("sql", "spl")]
+    assert all(why.startswith(told) for why in whys), whys
+    assert not any(
+        "(Distinct)" in line or "FieldRef" in line for line in call("rules", "validate", rule).out.split("\n")
+    )

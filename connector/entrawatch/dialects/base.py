@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar, Union
 
 from entrawatch.rules import ir
+from entrawatch.rules.names import instead_of_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +59,14 @@ class Unsupported(Exception):  # noqa: N818 - it is an answer, not an accident
         self.node = type(node).__name__
         self.why = why
         super().__init__(f"{self.node}: {why}")
+
+
+def of_list(ref: ir.FieldRef, what: str) -> str:
+    """Why something is not done with a list where it is with a field of one value, and what to take in its place.
+
+    :param what: what is not done, as "grouping by".
+    """
+    return f"{what} {ref.name}, a list; {instead_of_list(ref.name)}"
 
 
 class Predicates(ABC, Generic[T]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Union
 
-from entrawatch.dialects.base import Unsupported
+from entrawatch.dialects.base import Unsupported, of_list
 from entrawatch.dialects.esql_predicates import EsqlPredicates, parameter_name, parameter_value, used
 from entrawatch.dialects.esql_text import column_of, command, name_of, number, some, span, string
 from entrawatch.dialects.esql_tree import Clause, Test, lines, one_line
@@ -81,7 +81,7 @@ class Rows:
     def group(self, ref: ir.FieldRef) -> str:
         """The column that groups by a field, in the form in which it compares."""
         if ref.many:
-            raise Unsupported(ref, f"{ref.name} holds a list: groups of its values")
+            raise Unsupported(ref, of_list(ref, "grouping by"))
         return f"group_{name_of(ref.name)}"
 
     def parameters(self) -> list[str]:
@@ -95,7 +95,7 @@ class Rows:
         if isinstance(measure, ir.Count):
             return "attempts", f"MV_COUNT(VALUES({self.identity}))"
         if measure.field.many:
-            raise Unsupported(measure, "counting the values of a list column")
+            raise Unsupported(measure, of_list(measure.field, "counting the values of"))
         return f"distinct_{name_of(measure.field.name)}", f"MV_COUNT({self.values(measure.field)})"
 
     def values(self, ref: ir.FieldRef) -> str:

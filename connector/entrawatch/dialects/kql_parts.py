@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from entrawatch.dialects.base import Unsupported
+from entrawatch.dialects.base import Unsupported, of_list
 from entrawatch.dialects.kql_predicates import PIECE
 from entrawatch.dialects.kql_reading import with_present
 from entrawatch.dialects.kql_text import Let, Step, quoted, span, spelled, where
@@ -38,7 +38,7 @@ def text_of(ref: ir.FieldRef) -> str:
     :raises Unsupported: it is a list.
     """
     if ref.many:
-        raise Unsupported(ref, "a group's key that is a list")
+        raise Unsupported(ref, of_list(ref, "grouping by"))
     return spelled(ref.name) if ref.kind in {"text", "address"} else f"tostring({spelled(ref.name)})"
 
 
@@ -135,7 +135,7 @@ def measured(query: ir.WindowQuery, only: str = "") -> Measure:
     if isinstance(measure, ir.Count):
         return "Attempts", f"dcountif(Id, {only}, 2)" if only else "dcount(Id, 2)"
     if measure.field.many:
-        raise Unsupported(measure, "counting the values of a list")
+        raise Unsupported(measure, of_list(measure.field, "counting the values of"))
     value = text_of(measure.field)
     test = " and ".join([f"isnotempty({value})", *([only] if only else [])])
     return f"Distinct{spelled(measure.field.name)}", f"dcountif(tolower({value}), {test}, 2)"

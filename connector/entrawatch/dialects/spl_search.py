@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects import spl_macros
-from entrawatch.dialects.base import Unsupported
+from entrawatch.dialects.base import Unsupported, of_list
 from entrawatch.dialects.spl_changes import commands
 from entrawatch.dialects.spl_fields import MARKS, Names
 from entrawatch.dialects.spl_predicates import Conditions, search
@@ -128,7 +128,7 @@ class Search:
         if isinstance(measure, ir.Count):
             return ("attempts", Spl(f"dc({self.names.name(self.names.id)})")), []
         if measure.field.many:
-            raise Unsupported(measure, "counting the values of a list")
+            raise Unsupported(measure, of_list(measure.field, "counting the values of"))
         counted = Spl(f'nullif({self.tests.folded(measure.field)}, "")')
         return (f"distinct_{word(measure.field.name)}", Spl("dc(counted)")), [("counted", counted)]
 
@@ -203,7 +203,7 @@ def _evaluated(values: list[tuple[str, Spl]]) -> Spl:
 def single(ref: ir.FieldRef) -> ir.FieldRef:
     """A field that rows are grouped by: a list would put a row into several groups."""
     if ref.many:
-        raise Unsupported(ref, "grouping by a list")
+        raise Unsupported(ref, of_list(ref, "grouping by"))
     return ref
 
 

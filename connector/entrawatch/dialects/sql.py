@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from entrawatch.dialects import sql_baseline
-from entrawatch.dialects.base import Dialect, Unsupported
+from entrawatch.dialects.base import Dialect, Unsupported, of_list
 from entrawatch.dialects.sql_predicates import (
     EXECUTED,
     Expr,
@@ -186,7 +186,7 @@ class Sql(Dialect):
         counted: Expr = column(ID)
         if isinstance(measure, ir.Distinct):
             if measure.field.many:
-                raise Unsupported(measure, "counting the values of a list column")
+                raise Unsupported(measure, of_list(measure.field, "counting the values of"))
             counted = comparable(measure.field, column(measure.field.name))
             if isinstance(counted, exp.Lower):
                 counted = exp.Nullif(this=counted, expression=exp.Literal.string(""))
@@ -270,8 +270,10 @@ def _key(field: ir.FieldRef) -> Expr:
 
     :raises Unsupported: engines write it in ways of their own, or it is a list.
     """
-    if field.many or field.kind in {"boolean", "time"}:
-        raise Unsupported(field, f"grouping by {'a list' if field.many else f'a {field.kind}'}")
+    if field.many:
+        raise Unsupported(field, of_list(field, "grouping by"))
+    if field.kind in {"boolean", "time"}:
+        raise Unsupported(field, f"grouping by {field.name}, a {field.kind}; take text, a number or an address")
     return comparable(field, column(field.name))
 
 

@@ -30,6 +30,13 @@ _HINTS = {
     ("signin", "status"): "; what succeeded has status.errorCode: 0",
     ("signin", "location"): "; a country is location.countryOrRegion",
 }
+#: fields with one value of a list that many rules ask for
+_ONE_OF = {
+    "targetResources.id": "entra.target.id",
+    "targetResources.displayName": "entra.target.name",
+    "targetResources.type": "entra.target.type",
+    "targetResources.userPrincipalName": "entra.target.user.name",
+}
 
 
 @cache
@@ -57,6 +64,14 @@ def _many(field: Field) -> bool:
     lists = {known.name for known in FIELDS if known.family == field.family and known.many}
     parts = field.name.split(".")
     return field.many or any(".".join(parts[:length]) in lists for length in range(1, len(parts)))
+
+
+def instead_of_list(name: str) -> str:
+    """What to take in a list's place where one value is asked for."""
+    found = resolve(_ONE_OF[name], "audit") if name in _ONE_OF else None
+    if found is None:
+        return "take a field of one value (docs/fields.md says which holds a list)"
+    return f"{found.name} is one value, the {found.description.removeprefix('Derived: ')}"
 
 
 def _suggestion(source: str, name: str) -> str:

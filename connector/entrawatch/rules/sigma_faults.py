@@ -152,7 +152,7 @@ def _condition(reader: Detection, named: Mapping[Any, Any], condition: Any) -> I
     else:
         reason = _refusal(reader, {**{name: {"id": "x"} for name in named}, "condition": condition})
         if reason:
-            if undefined := _undefined(list(map(str, named)), str(condition)):
+            if undefined := _undefined(list(map(str, named)), condition if isinstance(condition, str) else ""):
                 reason = f"the detection has no {', no '.join(undefined)}"
             yield "condition", f"{reason}; it joins {', '.join(map(str, named))} with and, or, not, 1 of and all of"
 
