@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import traceback
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,25 @@ _known: set[str] = set()
 def clean(text: str) -> str:
     """A text from outside, safe to show on a terminal: control characters cannot move the cursor or forge lines."""
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def visible(text: str) -> str:
+    r"""A text from outside with what nobody sees in it spelt out, a right-to-left override as `\u202e`.
+
+    Bidirectional controls show a name in another order than it has, and what has no width makes two names look alike.
+    Blanks, tabs and line ends stay. The spelling is that of JSON, so JSON stays the same JSON.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or _is_blank(char) else _spelt(char) for char in text)
+
+
+def _is_blank(char: str) -> bool:
+    return char in "\n\t" or unicodedata.category(char) == "Zs"
+
+
+def _spelt(char: str) -> str:
+    return json.dumps(char)[1:-1]
 
 
 def hide(secrets: Iterable[str]) -> None:

@@ -141,3 +141,12 @@ def test_a_range_behind_the_logs_is_said_in_one_line(call: Callable[..., Done], 
         "entrawatch: the logs reach from 2026-01-07 09:00 UTC to 2026-01-07 09:00 UTC: they end before --since, "
         "2026-02-01 00:00 UTC, so nothing can be found there; choose another range, or leave it out"
     )
+
+
+def test_a_line_of_json_says_the_same_and_moves_nothing_on_a_terminal(call: Callable[..., Done], here: Path) -> None:
+    name = "\u202egpj\x9b2J\x1b[2J\ud83d\ude42".encode("utf-16", "surrogatepass").decode("utf-16")
+    target = [{"type": "Application", "displayName": name, "modifiedProperties": []}]
+    (here / "turned.jsonl").write_text(json.dumps({**AUDIT, "targetResources": target}), encoding="utf-8")
+    done = call("hunt", "--format", "jsonl", "turned.jsonl")
+    assert [one for one in json.loads(done.out)["entities"] if one["value"] == name]
+    assert done.out.rstrip("\n").isprintable()

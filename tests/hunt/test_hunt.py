@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
+from entrawatch.cli.hunt import findings_table
 from entrawatch.dialects.sql import evidence
 from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.hunt.findings import findings
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from entrawatch.interfaces import Record
 
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "content" / "catalogue")
+#: turned round it reads moc.elpmaxe, and a terminal would clear its screen
+TURNED = "\u202eexample.com\u202c\u200b\x9b2J\x1b[2J"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">{{7*7}}'\"&"
 
 
@@ -183,14 +187,14 @@ def test_what_cannot_be_read_is_counted_and_told_and_the_rest_is_hunted(tmp_path
     assert all(line.startswith(f"{tmp_path}/a.jsonl:") for line in result.loaded.bad)
 
 
-def hostile_hunt() -> Hunt:
+def hostile_hunt(text: str = HOSTILE) -> Hunt:
     record = {
-        "id": f"Directory_{HOSTILE}", "activityDateTime": "2026-01-07T09:00:00Z", "result": "success",
+        "id": f"Directory_{text}", "activityDateTime": "2026-01-07T09:00:00Z", "result": "success",
         "activityDisplayName": "Add application", "category": "ApplicationManagement",
-        "initiatedBy": {"user": {"id": "1", "userPrincipalName": HOSTILE, "displayName": HOSTILE}},
-        "targetResources": [{"id": "2", "displayName": HOSTILE, "type": "Application", "modifiedProperties": []}],
+        "initiatedBy": {"user": {"id": "1", "userPrincipalName": text, "displayName": text}},
+        "targetResources": [{"id": "2", "displayName": text, "type": "Application", "modifiedProperties": []}],
     }  # fmt: skip
-    return hunt(CATALOGUE, read(["-"], io.BytesIO(lines([record, HOSTILE]))))
+    return hunt(CATALOGUE, read(["-"], io.BytesIO(lines([record, text]))))
 
 
 def test_the_report_has_no_markup_that_came_from_a_record() -> None:
@@ -200,6 +204,25 @@ def test_the_report_has_no_markup_that_came_from_a_record() -> None:
     assert "49" not in re.findall(r"<td>(.*?)</td>", page)
     assert page.count("&lt;script&gt;") >= 3
     assert not re.findall(r'(?:src|href)="(?!https://|#)', page)
+
+
+def test_a_name_that_turns_itself_round_is_shown_as_it_is_written() -> None:
+    result = hostile_hunt(TURNED)
+    page = report(result)
+    assert not [char for char in page if not char.isprintable() and char != "\n"]
+    spelt = r"\u202eexample.com\u202c\u200b\u009b2J\u001b[2J"
+    assert f"<title>Application registered, 2026-01-07 09:00:00: by {spelt}</title>" in page
+    assert f'<span class="about">by {spelt}</span>' in page
+    assert page.count(f"<td>{spelt}</td>") == 3
+    assert f"<code>Directory_{spelt}</code>" in page
+
+
+def test_the_terminal_gets_no_control_character_of_a_record() -> None:
+    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
+    console.print(findings_table(hostile_hunt(TURNED), 200))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "\ufffdexample.com\ufffd\ufffd\ufffd2J\ufffd[2J" in shown
+    assert not [char for char in shown if not char.isprintable() and char not in "\n\ufffd"]
 
 
 def test_the_report_opens_in_a_browser_and_runs_nothing(tmp_path: Path) -> None:

@@ -48,8 +48,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--rules", nargs="+", action="extend", default=[], metavar="RULE",
         help="only these (default: the catalogue): names, or Sigma files and folders; commas or blanks between them",
     )  # fmt: skip
-    parser.add_argument("--since", metavar="TIME", help="only findings with an event then or later; all events count")
-    parser.add_argument("--until", metavar="TIME", help="only findings with an event before it")
+    parser.add_argument(
+        "--since", metavar="TIME",
+        help="only findings with an event then or later: 2026-11-01T00:00:00Z, 2026-11-01 (00:00 UTC), or 7d ago; "
+        "all records are read, and earlier ones count",
+    )  # fmt: skip
+    parser.add_argument(
+        "--until", metavar="TIME",
+        help="only findings with an event before it, and with --since between both; a day itself is not in it",
+    )  # fmt: skip
     parser.add_argument("--format", choices=("table", "jsonl"), default="table")
     parser.add_argument("--report", type=Path, metavar="FILE.html", help="write the findings as a page")
     parser.add_argument("--fail", action="store_true", help="exit 1 when there is a finding")
@@ -178,10 +185,11 @@ def counted(count: int, what: str) -> str:
 def _print(result: Hunt, form: str) -> None:
     from entrawatch.cli.console import out
     from entrawatch.jsontext import dumps
+    from entrawatch.redaction import visible
 
     if form == "jsonl":
         for finding in result.findings:
-            sys.stdout.buffer.write(dumps(finding.line()) + b"\n")
+            sys.stdout.buffer.write(visible(dumps(finding.line()).decode()).encode() + b"\n")
         sys.stdout.buffer.flush()
     else:
         console = out()

@@ -1,14 +1,15 @@
 """The hunt's report: one HTML file without scripts, network or anything that is not escaped.
 
-Jinja2 escapes every value (autoescape is on, and no template marks a value safe); a content security policy keeps a
-browser from loading or running anything even if a value got through.
+Jinja2 escapes every value (autoescape is on, and no template marks a value safe), and spells out what nobody sees in
+it, as what would show a name in another order than it has (`finalize` sees every value that is written). A content
+security policy keeps a browser from loading or running anything even if a value got through.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -16,6 +17,7 @@ from entrawatch.hunt import words
 from entrawatch.hunt.changes import changes
 from entrawatch.hunt.findings import LEVELS
 from entrawatch.hunt.unread import UNREAD
+from entrawatch.redaction import visible
 from entrawatch.rules.attack import TACTICS, TECHNIQUES, Technique
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def report(hunt: Hunt) -> str:
     environment = Environment(
         loader=PackageLoader("entrawatch.hunt", ""),
         autoescape=True,
+        finalize=_finalized,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -78,6 +81,11 @@ def report(hunt: Hunt) -> str:
         timeline=timeline(hunt.findings[:_DRAWN]),
         matrix=matrix(hunt.findings),
     )
+
+
+def _finalized(value: Any) -> Any:
+    """What the template writes of a value, before it is escaped; what a macro made has been through here."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def matrix(findings: Sequence[Finding]) -> list[tuple[str, list[tuple[Technique, int]]]]:
