@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from entrawatch.errors import ConfigError
+from entrawatch.rules import ir
 from entrawatch.rules.catalogue import load_catalogue, read_rule
 from entrawatch.rules.document import schema
 from entrawatch.rules.faults import Faults
@@ -66,6 +67,28 @@ def test_the_catalogue_holds_the_sixteen_rules_as_agreed() -> None:
         for slug, rule in CATALOGUE.rules.items()
     }
     assert {slug: found.get(slug) for slug in CONTRACT} == CONTRACT, "the first sixteen stay; others may join them"
+
+
+#: slug → what its windows count, and how many make a finding
+COUNTED = {
+    "brute-force": ("events", 5),
+    "password-spray": ("userPrincipalName", 5),
+    "multiple-lockouts": ("userPrincipalName", 5),
+    "mfa-failures": ("events", 2),
+    "disabled-user-signin": ("userPrincipalName", 1),
+    "account-hijacking": ("activityDisplayName", 5),
+}
+
+
+def test_a_window_counts_what_was_agreed() -> None:
+    found = {}
+    for slug, rule in CATALOGUE.rules.items():
+        if isinstance(rule.query, ir.WindowQuery):
+            measure = rule.query.measure
+            what = measure.field.name if isinstance(measure, ir.Distinct) else "events"
+            least = measure.at_least
+            found[slug] = (what, least.default if isinstance(least, ir.Parameter) else least)
+    assert {slug: found.get(slug) for slug in COUNTED} == COUNTED
 
 
 @pytest.mark.parametrize(("rule", "case"), CASES)

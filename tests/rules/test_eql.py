@@ -27,7 +27,7 @@ from .test_sql import CODE, FLAG, HOSTILE, OTHER, TEXT, event_rule, hostile_pred
 #: slug → where EQL stops
 REFUSED = {
     "brute-force": "Count",
-    "disabled-user-signin": "Count",
+    "disabled-user-signin": "Distinct",
     "mfa-failures": "Count",
     "multiple-lockouts": "Distinct",
     "password-spray": "Distinct",

@@ -1,7 +1,7 @@
 -- 0e6d2b60-2c70-49a3-8d3c-52f1b2a7d106 disabled-user-signin: Sign-in attempt to a disabled account
 WITH parameters AS (
   SELECT
-    1 AS "attempts"
+    1 AS "users"
 ), hits AS (
   SELECT
     signin.*,
@@ -30,9 +30,9 @@ WITH parameters AS (
     LOWER("userAgent"),
     window_end
   HAVING
-    COUNT(DISTINCT "event.id") >= (
+    COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) >= (
       SELECT
-        "attempts"
+        "users"
       FROM parameters
     )
 ), found AS (
@@ -54,7 +54,7 @@ SELECT
   MIN("@timestamp") AS first_event,
   MAX("@timestamp") AS last_event,
   'medium' AS level,
-  COUNT(DISTINCT "event.id") AS "attempts",
+  COUNT(DISTINCT NULLIF(LOWER("userPrincipalName"), '')) AS "distinct userPrincipalName",
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "userPrincipalName") AS "userPrincipalName",
