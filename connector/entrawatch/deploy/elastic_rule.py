@@ -13,7 +13,6 @@ line of the setup guide: a link definition that nothing links to, which Markdown
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from entrawatch.deploy.mark import PATTERN, mark
@@ -42,8 +41,9 @@ OURS = (
 #: what Kibana fills in where a rule does not say
 _DEFAULTS: dict[str, Any] = {"from": "now-6m", "to": "now", "interval": "5m", "max_signals": 100}
 _LINE = re.compile(rf"\s*\[//\]: # \(entrawatch ({PATTERN.pattern})\)\s*\Z")
-_SPAN = re.compile(r"(now-)?(\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SPAN = re.compile(r"(now-)?(\d{1,9})([smhd])")
+#: seconds of each
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def wanted(line: Mapping[str, Any], slug: str) -> Wanted:
@@ -61,7 +61,8 @@ def standing(rule: Mapping[str, Any]) -> Standing:
 def fields(rule: Mapping[str, Any]) -> dict[str, Any]:
     """What of a rule is ours, in one form whether it was written or read."""
     said = {name: rule.get(name, _DEFAULTS.get(name)) for name in OURS}
-    said["required_fields"] = [_without(one, "ecs") for one in rule.get("required_fields") or []]
+    if isinstance(rule.get("required_fields"), list):
+        said["required_fields"] = [_without(one, "ecs") for one in rule["required_fields"]]
     said[MARKED] = _LINE.sub("", str(said[MARKED] or "")).rstrip()
     said |= {name: _span(said[name]) for name in ("from", "interval")}
     if isinstance(rule.get("alert_suppression"), dict):
@@ -76,7 +77,7 @@ def _span(text: Any) -> Any:
     found = _SPAN.fullmatch(text) if isinstance(text, str) else None
     if not found:
         return text
-    return f"{found[1] or ''}{int(timedelta(**{_UNITS[found[3]]: int(found[2])}).total_seconds())}s"
+    return f"{found[1] or ''}{int(found[2]) * _UNITS[found[3]]}s"
 
 
 def _without(value: Any, name: str) -> Any:

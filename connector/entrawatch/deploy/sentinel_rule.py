@@ -9,7 +9,6 @@ saved search has tags.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.deploy.mark import PATTERN, mark
@@ -32,7 +31,7 @@ OURS = (
 _DURATIONS = ("queryFrequency", "queryPeriod", "suppressionDuration")
 _SETS = ("tactics", "techniques", "subTechniques")
 _LINE = re.compile(rf"// {TAG} ({PATTERN.pattern})\n")
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_DURATION = re.compile(r"P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?")
 
 
 def wanted_rule(key: str, kind: str, properties: Mapping[str, Any], slug: str) -> Wanted:
@@ -61,7 +60,7 @@ def rule_fields(rule: Mapping[str, Any]) -> dict[str, Any]:
     said["kind"] = rule.get("kind")
     said["query"] = _LINE.sub("", _unix(said["query"]), count=1).strip()
     said |= {name: _seconds(said[name]) for name in _DURATIONS}
-    said |= {name: sorted(map(str, said[name] or [])) for name in _SETS}
+    said |= {name: sorted(map(str, said[name])) for name in _SETS if isinstance(said[name], list)}
     said["incidentConfiguration"] = _incident(said["incidentConfiguration"])
     said["eventGroupingSettings"] = said["eventGroupingSettings"] or {"aggregationKind": "SingleAlert"}
     return tidy(said) or {}
@@ -92,7 +91,8 @@ def _incident(value: Any) -> Any:
     grouping = value.get("groupingConfiguration")
     if not isinstance(grouping, dict) or not grouping.get("enabled"):
         return {"createIncident": value.get("createIncident", True)}
-    return {**value, "groupingConfiguration": {**grouping, "lookbackDuration": _seconds(grouping["lookbackDuration"])}}
+    back = _seconds(grouping.get("lookbackDuration"))
+    return {**value, "groupingConfiguration": {**grouping, "lookbackDuration": back}}
 
 
 def _seconds(text: Any) -> Any:
@@ -101,7 +101,7 @@ def _seconds(text: Any) -> Any:
     if not found or text in {"P", "PT"}:
         return text
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return int(timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _properties(one: Mapping[str, Any]) -> Mapping[str, Any]:
