@@ -60,7 +60,7 @@ def rule_fields(rule: Mapping[str, Any]) -> dict[str, Any]:
     said["kind"] = rule.get("kind")
     said["query"] = _LINE.sub("", _unix(said["query"]), count=1).strip()
     said |= {name: _seconds(said[name]) for name in _DURATIONS}
-    said |= {name: sorted(map(str, said[name])) for name in _SETS if isinstance(said[name], list)}
+    said |= {name: sorted(map(str, found)) for name in _SETS if isinstance(found := said[name], list)}
     said["incidentConfiguration"] = _incident(said["incidentConfiguration"])
     said["eventGroupingSettings"] = said["eventGroupingSettings"] or {"aggregationKind": "SingleAlert"}
     return tidy(said) or {}
