@@ -125,6 +125,13 @@ def test_a_page_can_be_written_to_what_is_no_file(call: Callable[..., Done], log
         assert "Application registered" in page.result(timeout=10)
 
 
+def test_a_list_of_rules_may_be_longer_than_the_name_of_a_file(call: Callable[..., Done], logs: Path) -> None:
+    slugs = [rule["rule"] for rule in json.loads(call("rules", "list", "--format", "json").out)]
+    assert call("hunt", logs, "--rules", ",".join(slugs)).out == call("hunt", logs, "--rules", *slugs).out
+    unknown = "x" * 300
+    assert f"there is no rule '{unknown}'" in call("hunt", logs, "--rules", unknown).err
+
+
 def test_closed_standard_input_is_said(call: Callable[..., Done], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     done = call("hunt", "-")

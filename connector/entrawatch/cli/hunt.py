@@ -99,17 +99,20 @@ def sorted_words(rules: Sequence[str], paths: Sequence[str]) -> tuple[list[str],
 
     `--rules password-spray logs/` gives the folder to --rules, as far as argparse knows.
     """
-    words = [word for given in rules for word in ([given] if Path(given).exists() else given.split(",")) if word]
+    from entrawatch.rules.asked import there
+
+    words = [word for given in rules for word in ([given] if there(given) else given.split(",")) if word]
     logs = [word for word in words if _is_log(word)]
     return [word for word in words if word not in logs], [*paths, *logs]
 
 
 def _is_log(word: str) -> bool:
     """Whether it is no rule's name but a file or folder, and none of rules, which are YAML."""
+    from entrawatch.rules.asked import there
     from entrawatch.rules.shipped import shipped
 
     path = Path(word)
-    if word in shipped().rules or not (path.exists() or word == "-"):
+    if word in shipped().rules or not (there(word) or word == "-"):
         return False
     return not any(file.suffix in {".yml", ".yaml"} for file in (path.rglob("*") if path.is_dir() else [path]))
 

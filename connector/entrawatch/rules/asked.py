@@ -36,8 +36,15 @@ def is_path(word: str) -> bool:
     """Whether it is no name of the catalogue's but a file or a folder, be it there or not."""
     if word in shipped().rules:
         return False
-    path = Path(word)
-    return path.exists() or "/" in word or path.suffix in {".yml", ".yaml"}
+    return there(word) or "/" in word or Path(word).suffix in {".yml", ".yaml"}
+
+
+def there(word: str) -> bool:
+    """Whether a file or folder is called so; none is where the word, a list of rules, is longer than a name can be."""
+    try:
+        return Path(word).exists()
+    except OSError:
+        return False
 
 
 def asked(words: Sequence[str], where: str = "--rules") -> Asked:
