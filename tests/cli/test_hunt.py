@@ -150,3 +150,37 @@ def test_a_line_of_json_says_the_same_and_moves_nothing_on_a_terminal(call: Call
     done = call("hunt", "--format", "jsonl", "turned.jsonl")
     assert [one for one in json.loads(done.out)["entities"] if one["value"] == name]
     assert done.out.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "found"),
+    [
+        ("--since 2026-01-07", 0, 1), ("--since 2026-01-08", 0, 0), ("--until 2026-01-07", 0, 0),
+        ("--until 2026-01-08", 0, 1), ("--since 2026-01-07 --until 2026-01-08", 0, 1),
+        ("--since 2026-01-07T09:00:00Z", 0, 1), ("--until 2026-01-07T09:00:00Z", 0, 0),
+        ("--since 2026-01-07T10:00:00+01:00 --until 2026-01-07T10:00:00.001+01:00", 0, 1),
+    ],
+)  # fmt: skip
+def test_a_day_is_its_beginning_in_utc(
+    call: Callable[..., Done], tmp_path: Path, words: str, code: int, found: int
+) -> None:
+    (tmp_path / "x.json").write_text(json.dumps([AUDIT]), encoding="utf-8")
+    done = call("hunt", tmp_path / "x.json", "--format", "jsonl", *words.split())
+    assert (done.code, len(done.out.splitlines())) == (code, found)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--since 2026-01-07 --until 2026-01-07", "--since: 2026-01-07 is not before --until: 2026-01-07"),
+        ("--since 2026-01-08 --until 2026-01-07", "--since: 2026-01-08 is not before --until: 2026-01-07"),
+        ("--since 2026-02-30", "--since: '2026-02-30T00:00:00Z' is no time; write 2026-11-01T00:00:00Z, the day alone"),
+        ("--since 2026-01-07T09:00:00", "says no time zone; for UTC write 2026-01-07T09:00:00Z"),
+        ("--until 2026-1-7", "--until: '2026-1-7' is no time"),
+    ],
+)
+def test_a_range_that_is_none_is_one_line(call: Callable[..., Done], tmp_path: Path, words: str, told: str) -> None:
+    (tmp_path / "x.json").write_text(json.dumps([AUDIT]), encoding="utf-8")
+    done = call("hunt", tmp_path / "x.json", *words.split())
+    assert (done.code, done.out) == (2, "")
+    assert told in done.line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -29,14 +30,22 @@ and --tenant-id and --client-id may be given as ENTRAWATCH_TENANT_ID and ENTRAWA
 SECRET = "ENTRAWATCH_CLIENT_SECRET"  # noqa: S105 - the variable's name
 #: beside the exported files, hidden: what was fetched so far
 _STATE = ".entrawatch"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     parser.add_argument("--format", choices=("jsonl", "json", "csv", "parquet"), default="jsonl")
-    parser.add_argument("--since", default="24h", metavar="TIME", help="a time with Z, or how long ago (default 24h)")
-    parser.add_argument("--until", default="0s", metavar="TIME", help="the same (default: now)")
+    parser.add_argument(
+        "--since",
+        default="24h",
+        metavar="TIME",
+        help="2026-11-01T00:00:00Z, 2026-11-01 (00:00 UTC), or how long ago (default 24h)",
+    )
+    parser.add_argument(
+        "--until", default="0s", metavar="TIME", help="the first moment not wanted, said the same way (default: now)"
+    )
     parser.add_argument("--streams", metavar="NAME,…", help="streams to fetch (default: all)")
     parser.add_argument("--config", type=Path, metavar="FILE", help="take tenants and credentials from there")
     parser.add_argument("--tenant-id", default=os.environ.get("ENTRAWATCH_TENANT_ID", ""))
@@ -71,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def moment(text: str, option: str, now: datetime) -> datetime:
-    """A time, or how long before now.
+    """A time, or how long before now; a day alone is its beginning in UTC.
 
     :raises ConfigError: it is neither.
     """
@@ -81,10 +90,10 @@ def moment(text: str, option: str, now: datetime) -> datetime:
     from entrawatch.config.values import READERS, Wrong
 
     try:
-        value = READERS["start"](text, Key("start", ""))
+        value = READERS["start"](f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text, Key("start", ""))
         return now - value if isinstance(value, timedelta) else value
     except (Wrong, OverflowError) as wrong:
-        ago = ", or how long ago: 7d" if f"{wrong}".endswith("write 2026-11-01T00:00:00Z") else ""
+        ago = ", the day alone, or how long ago: 7d" if f"{wrong}".endswith("write 2026-11-01T00:00:00Z") else ""
         raise ConfigError([f"--{option}: {wrong}{ago}"]) from None
 
 

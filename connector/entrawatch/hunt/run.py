@@ -18,6 +18,7 @@ from entrawatch.hunt.columns import columns
 from entrawatch.hunt.findings import Finding, findings
 from entrawatch.hunt.judged import Span, notes, out_of_range, sorted_out, spans, whole
 from entrawatch.hunt.load import Loaded, Loader
+from entrawatch.hunt.ranges import in_range
 from entrawatch.hunt.unread import COLUMN, with_unread
 from entrawatch.reading import files_in, read
 
@@ -42,6 +43,7 @@ class Hunt:
     :param seconds: how long loading and each rule took.
     :param unjudged: what the logs are too short to judge; the notes say why.
     :param span: the times of all records that a rule reads.
+    :param since: from when on findings were asked for, None for all; `until` to when.
     """
 
     findings: tuple[Finding, ...]
@@ -52,6 +54,8 @@ class Hunt:
     notes: tuple[str, ...] = ()
     unjudged: tuple[Finding, ...] = ()
     span: Optional[Span] = None
+    since: Optional[datetime] = None
+    until: Optional[datetime] = None
 
 
 def hunt(
@@ -65,9 +69,9 @@ def hunt(
 ) -> Hunt:
     """Run a catalogue's rules over records.
 
-    :param since: only findings whose last event is not before it; what they rest on may begin earlier, and earlier
-        records still teach the baselines.
-    :param until: only findings whose first event is before it.
+    :param since: only findings with an event then or later; what they rest on may begin earlier, and earlier records
+        still teach the baselines.
+    :param until: only findings with an event before it; with both, with an event between them.
     :param progress: called with the number of records read so far.
     :param running: called with the name of each rule before it runs.
     """
@@ -119,11 +123,14 @@ def _hunt(
         found, refused = _run(catalogue, connection, seconds, running)
         reach = spans(connection, SOURCES)
         found = with_unread(connection, found)
+        found = in_range(found, connection, SOURCES, since, until)
     found.sort(key=lambda one: (-one.severity, one.first_event, one.last_event, one.rule.slug))
-    wanted = [one for one in found if (not since or one.last_event >= since) and (not until or one.first_event < until)]
-    judged, unjudged = sorted_out(catalogue, wanted, reach)
+    judged, unjudged = sorted_out(catalogue, found, reach)
     told = (*out_of_range(reach, since, until), *notes(catalogue, unjudged, reach))
-    return Hunt(tuple(judged), loaded, tuple(catalogue.rules), refused, seconds, told, tuple(unjudged), whole(reach))
+    return Hunt(
+        tuple(judged), loaded, tuple(catalogue.rules), refused, seconds, told, tuple(unjudged), whole(reach),
+        since=since, until=until,
+    )  # fmt: skip
 
 
 @contextmanager
