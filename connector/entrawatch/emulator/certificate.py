@@ -5,16 +5,21 @@ from __future__ import annotations
 import ipaddress
 import ssl
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from entrawatch.emulator.files import write_whole
+from entrawatch.errors import ConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+_CA = "Entrawatch emulator CA"
 _LIFETIME = timedelta(days=30)
 #: what a kept certificate must be good for still
 _LEFT = timedelta(days=1)
@@ -42,7 +47,7 @@ def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey) -> x509
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     # Key usage and key identifiers: Python 3.13 verifies with VERIFY_X509_STRICT, which asks for them.
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    builder = _builder("Entrawatch emulator CA", "Entrawatch emulator CA", key)
+    builder = _builder(_CA, _CA, key)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     return builder.add_extension(usage, critical=True).sign(key, hashes.SHA256())
 
@@ -54,7 +59,7 @@ def _leaf(key: ec.EllipticCurvePrivateKey, ca_key: ec.EllipticCurvePrivateKey) -
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-    builder = _builder("localhost", "Entrawatch emulator CA", key)
+    builder = _builder("localhost", _CA, key)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     builder = builder.add_extension(usage, critical=False)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
@@ -70,9 +75,12 @@ def server_context(directory: Path) -> tuple[ssl.SSLContext, Path]:
 
     :param directory: an existing private directory for the files. Those that are there are used again, as long as they
         are good for a day.
+    :raises ConfigError: files of those names are there and are not ours: nothing is written over them.
     """
     ca_file, chain = directory / "ca.pem", directory / "server.pem"
-    if not (ca_file.is_file() and _good(chain)):
+    ca, leaf = _certificate(ca_file), _certificate(chain)
+    if not _good(ca, leaf):
+        _refuse_others(directory, (ca_file, chain), (ca, leaf))
         _make(ca_file, chain)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -80,21 +88,38 @@ def server_context(directory: Path) -> tuple[ssl.SSLContext, Path]:
     return context, ca_file
 
 
-def _good(chain: Path) -> bool:
+def _certificate(file: Path) -> Optional[x509.Certificate]:
+    """The certificate in a file; None where there is none."""
     try:
-        end = x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc
-    except (OSError, ValueError):
+        return x509.load_pem_x509_certificate(file.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _good(ca: Optional[x509.Certificate], leaf: Optional[x509.Certificate]) -> bool:
+    """Whether both are ours, of one making (the next start may have been cut off between two files), and last."""
+    if ca is None or leaf is None or ca.subject != _name(_CA):
         return False
-    return end - datetime.now(timezone.utc) > _LEFT
+    try:
+        leaf.verify_directly_issued_by(ca)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return leaf.not_valid_after_utc - datetime.now(timezone.utc) > _LEFT
+
+
+def _refuse_others(directory: Path, files: tuple[Path, ...], found: tuple[Optional[x509.Certificate], ...]) -> None:
+    """:raises ConfigError: something is in the files, and no certificate of ours among it."""
+    held = [file.name for file in files if file.exists() and file.stat().st_size]
+    if held and all(one is None or one.issuer != _name(_CA) for one in found):
+        raise ConfigError([f"{directory} has a {held[0]} that is not the emulator's; give another folder"])
 
 
 def _make(ca_file: Path, chain: Path) -> None:
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     plain = serialization.NoEncryption()
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    chain.touch(mode=0o600)
-    chain.write_bytes(private + _pem(_leaf(key, ca_key)))
-    ca_file.write_bytes(_pem(_authority(ca_key)))
+    write_whole(chain, private + _pem(_leaf(key, ca_key)), 0o600)
+    write_whole(ca_file, _pem(_authority(ca_key)), 0o644)
 
 
 def public_key_of(pem: bytes) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 from urllib.parse import parse_qs
 
 import jwt
+
+from entrawatch.emulator.files import write_whole
+from entrawatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,12 +33,19 @@ class TokenRefusedError(Exception):
 
 
 def kept(file: Path, fresh: str) -> str:
-    """The secret in a file; where there is none, the fresh one is put there, for its owner's eyes alone."""
-    with os.fdopen(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as opened:
-        found = opened.read().strip()
-        if not found:
-            opened.write(fresh)
-    return found or fresh
+    """The secret in a file, for its owner's eyes alone; where there is none, the fresh one is put there.
+
+    :raises ConfigError: the file holds something that is no secret.
+    """
+    with suppress(FileNotFoundError):
+        found = file.read_bytes().strip()
+        if found:
+            if not (found.isascii() and found.decode("ascii").isprintable()):
+                raise ConfigError([f"{file} is not the emulator's client secret; give another folder"])
+            file.chmod(0o600)
+            return found.decode("ascii")
+    write_whole(file, fresh.encode(), 0o600)
+    return fresh
 
 
 @dataclass
