@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.emulator.conftest import Client
@@ -11,6 +12,7 @@ from tests.graph import certificates
 
 from entrawatch.emulator import certificate
 from entrawatch.emulator.server import Emulator
+from entrawatch.emulator.tenant import TenantOptions, generate
 from entrawatch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -105,3 +107,17 @@ def test_a_full_disk_is_told_with_the_file_and_leaves_nothing_half_written(
     assert caught.value.filename == str(tmp_path / "server.pem")
     assert list(tmp_path.iterdir()) == []
     started(tmp_path)
+
+
+def test_a_disk_that_is_full_of_records_is_told_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+
+    def small(*given: Any, **more: Any) -> Any:
+        database = connect(*given, **more)
+        database.execute("PRAGMA max_page_count = 20")
+        return database
+
+    monkeypatch.setattr("sqlite3.connect", small)
+    with pytest.raises(OSError, match="full") as caught, Emulator(generate(TenantOptions(users=20))):
+        pass
+    assert str(caught.value.filename).endswith("records.sqlite")

@@ -5,6 +5,7 @@ Every revision is a row with the span of time in which Graph shows it, [arrives,
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -85,6 +86,7 @@ class Keep:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
         self._linked = 0
         self._dirty = False
@@ -101,11 +103,15 @@ class Keep:
         """Take records in, in batches; the number of them.
 
         :raises KeyError: a stream that is not in the stream table.
+        :raises OSError: the file cannot be written: the disk is full.
         """
         rows, total = map(_row, emitted), 0
         while batch := list(islice(rows, _BATCH)):
-            with self._lock:
-                self._insert(batch)
+            try:
+                with self._lock:
+                    self._insert(batch)
+            except sqlite3.OperationalError as error:
+                raise OSError(errno.EIO, str(error), str(self._path)) from None
             total += len(batch)
         return total
 
