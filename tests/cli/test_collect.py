@@ -218,6 +218,19 @@ def test_emulate_serves_what_its_configuration_says(tmp_path: Path) -> None:
     assert config["auth"]["secret_file"] not in out
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_emulator_that_still_makes_its_tenant_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    process = start("emulate", "--tenant-size", "20000", "--days", "365", env={"TMPDIR": str(tmp_path)})
+    assert process.stderr is not None
+    assert process.stderr.readline() == "making the tenant …\n"
+    while not any(tmp_path.glob("*/records.sqlite")):
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    assert process.stderr.read() == "entrawatch: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_configuration_for_an_emulator_that_keeps_its_keys_outlives_it(tmp_path: Path) -> None:
     written = []
     for _ in range(2):

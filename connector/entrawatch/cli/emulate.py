@@ -10,6 +10,8 @@ from entrawatch.errors import ConfigError
 
 if TYPE_CHECKING:
     import argparse
+    import threading
+    from collections.abc import Iterator
 
     from entrawatch.emulator.server import Emulator
 
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     options, stop = _options(arguments), threading.Event()
     say("making the tenant …")
-    with stop_on_signals(stop), Emulator(_tenant(arguments), **options) as emulator:
+    with stop_on_signals(stop), Emulator(_until(stop, _tenant(arguments)), **options) as emulator:
         text = config_of(emulator)
         say(f"CA certificate: {emulator.ca_file}; client secret: {emulator.secret_file}, readable by you only")
         if arguments.write_config:
@@ -63,6 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
             pass
         say(f"answered {len(emulator.requests)} requests")
     return 0
+
+
+def _until(stop: threading.Event, emitted: Iterator[Any]) -> Iterator[Any]:
+    """The same, ended by a signal as any command is: a large tenant takes minutes."""
+    for one in emitted:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        yield one
 
 
 def _tenant(arguments: argparse.Namespace) -> Any:
