@@ -30,10 +30,8 @@ def _credentials() -> list[tuple[str, Derived]]:
     found = [("key_change", Derived((evaluated(key_change=first),), ("changes",)))]
     for which, key in (("new", "newValue"), ("old", "oldValue")):
         text = f"{which}_keys"
-        lines = (
-            evaluated(**{text: Spl(f'trim(coalesce({part("key_change", key)}, ""))')}),
-            evaluated(**{text: Spl(f"trim({unquoted(Spl(text))})")}),
-        )
+        once = evaluated(**{text: Spl(f"trim({unquoted(Spl(text))})")})
+        lines = (evaluated(**{text: Spl(f'trim(coalesce({part("key_change", key)}, ""))')}), once, once)
         held = Spl(f'spath({text}, "{{}}")')
         listed = evaluated(**{f"{which}_key": held}), evaluated(**{f"{which}_key": _kept(f"{which}_key")})
         count = Spl(
