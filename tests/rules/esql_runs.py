@@ -6,7 +6,7 @@ import ipaddress
 from bisect import bisect_left
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from entrawatch.dialects import esql_baseline
 from entrawatch.dialects.esql_parts import LATE
@@ -14,8 +14,8 @@ from entrawatch.dialects.esql_text import column_of
 from entrawatch.rules import ir
 from entrawatch.schema.fields import resolve
 
-from .esql_engine import Lookups, Row, Run, columns, document, parsed
-from .esql_values import cell
+from .esql_engine import Lookups, Run, columns, document, parsed
+from .esql_values import Row, cell
 from .judge import Networks, ceiling, fold
 from .test_catalogue import CATALOGUE
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from . import judge
 
+#: a run: its clock, its documents and its lookup indices
+Moment = tuple["datetime", list[Row], Lookups]
 #: the oldest stack that we write for
 OLDEST = "8.19.0"
 
@@ -69,12 +71,36 @@ def run(
     """
     tree = parsed(query.text, OLDEST, lookup_types())
     found: list[Row] = []
+    for now, seen, known in moments(query, rows, late, documents, near):
+        found += Run(seen, now, known).result(tree)
+    return found
+
+
+def in_turn(
+    query: Compiled, logs: Iterable[list[judge.Row]], engine: Callable[[str, list[Moment]], list[list[Row]]]
+) -> list[list[Row]]:
+    """What an engine finds in each of several logs, told of them all at once.
+
+    :param engine: gives what a text finds at each moment.
+    """
+    told = [list(moments(query, one)) for one in logs]
+    found = iter(engine(query.text, [run for runs in told for run in runs]))
+    return [[row for _ in runs for row in next(found)] for runs in told]
+
+
+def moments(
+    query: Compiled,
+    rows: list[judge.Row],
+    late: int = 0,
+    documents: list[Row] | None = None,
+    near: list[judge.Row] | None = None,
+) -> Iterable[Moment]:
+    """The runs; the parameters are those of `run`."""
     documents = columns(documents or [stored(row) for row in rows], query.text)
     asked = getattr(query.rule.query, "outside", None) is not None
     networks = [Networks(baseline, rows) for baseline in CATALOGUE.baselines.values()] if asked else []
     for now, seen in _moments(query.rule.query, rows, documents, rows if near is None else near):
-        found += Run(seen, now + timedelta(seconds=late), lookups(networks, now)).result(tree)
-    return found
+        yield now + timedelta(seconds=late), seen, lookups(networks, now)
 
 
 def lookups(networks: Iterable[Networks], moment: datetime) -> Lookups:

@@ -146,9 +146,17 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _address(text: str) -> Any:
     try:
-        return ipaddress.ip_address(text)
+        return plain(ipaddress.ip_address(text))
     except ValueError:
         return None
+
+
+def plain(address: Any) -> Any:
+    """An address as Elasticsearch holds it: an IPv4 one that is written as IPv6 is IPv4.
+
+    https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/ip
+    """
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _string(value: Any) -> str:
@@ -159,10 +167,13 @@ def _string(value: Any) -> str:
     return str(value)
 
 
-def _datetime(value: Any) -> datetime:
+def _datetime(value: Any) -> datetime | None:
     if isinstance(value, int):
         return EPOCH + timedelta(milliseconds=value)
-    return datetime.fromisoformat(value.replace("Z", "+00:00"))
+    try:
+        return datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError:
+        return None
 
 
 def _truncated(step: timedelta, time: datetime) -> datetime:

@@ -45,6 +45,8 @@ Found = dict[Key, set[str]]
 Answers = dict[str, Found]
 
 _FIRST, _COUNT = int(os.environ.get("FUZZ_FROM", "32")), int(os.environ.get("FUZZ_SEEDS", "5"))
+#: of the companies that are fuzzed
+SEEDS = range(_FIRST, _FIRST + _COUNT)
 #: a result names at most so many events
 _MOST = 100
 _EVERYDAY = 300
@@ -215,11 +217,7 @@ def test_an_engine_finds_in_a_small_tenant_what_the_judge_finds(engine: Any) -> 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("seed", "engine"),
-    [
-        pytest.param(seed, engine, marks=pytest.mark.xdist_group(f"seed{seed}"))
-        for seed in range(_FIRST, _FIRST + _COUNT)
-        for engine in ENGINES
-    ],
+    [pytest.param(seed, engine, marks=pytest.mark.xdist_group(f"seed{seed}")) for seed in SEEDS for engine in ENGINES],
 )
 def test_an_engine_finds_in_a_whole_tenant_what_the_judge_finds(seed: int, engine: Any) -> None:
     agree(engine, whole(seed))
