@@ -93,6 +93,25 @@ def test_a_correlation_finds_and_what_it_counts_over_does_not(call: Callable[...
     assert (sorted(found["event_ids"]), found["measures"]["events"]) == (["ann1", "bob1"], 2)
 
 
+@pytest.mark.parametrize(
+    ("networks", "condition", "found"),
+    [
+        ("192.0.2.0/24", "selection", ["ann1", "bob1"]),
+        ("[10.0.0.0/8, 192.0.2.0/31, '::1/128']", "selection", ["ann1", "bob1"]),
+        ("10.0.0.0/8", "selection", []),
+        ("10.0.0.0/8", "not selection", ["ann1", "bob1"]),
+        ("[10.0.0.0/8, 192.0.2.1]", "not selection", []),
+    ],
+)
+def test_it_hunts_for_addresses_in_networks(
+    call: Callable[..., Done], here: Path, networks: str, condition: str, found: list[str]
+) -> None:
+    asked = f"IPAddress|cidr: {networks}}}, condition: {condition}}}"
+    put(here / "mine.yml", SIGMA.replace("ResultType: 50053}, condition: selection}", asked))
+    done = call("hunt", "--rules", "mine.yml", "logs.json", "--format", "jsonl")
+    assert (done.code, [json.loads(line)["keys"]["id"] for line in done.out.splitlines()]) == (0, found)
+
+
 def test_it_hunts_beside_the_catalogues_and_in_folders(call: Callable[..., Done], here: Path) -> None:
     put(here / "rules" / "deep" / "mine.yml", SIGMA)
     table = call("hunt", "logs.json", "--rules", "rules", "guest-invited").out

@@ -92,9 +92,18 @@ def _typed(value: Any, kind: str) -> Any:
             return datetime.fromisoformat(str(value).replace("Z", "+00:00"))
         if kind == "boolean":
             return value if isinstance(value, bool) else {"true": True, "false": False}[value]
-        return {"long": int, "double": float, "ip": ipaddress.ip_address}[kind](value)
+        return {"long": int, "double": float, "ip": _address}[kind](value)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _address(text: str) -> Any:
+    """As Elasticsearch holds it: an IPv4 address that is written as IPv6 is IPv4.
+
+    https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/ip
+    """
+    address = ipaddress.ip_address(text)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

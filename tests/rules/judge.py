@@ -144,7 +144,9 @@ def _in_network(value: Any, networks: tuple[str, ...]) -> bool:
         address = ipaddress.ip_address(str(value))
     except ValueError:
         return False
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    plain = getattr(address, "ipv4_mapped", None) or address
+    # a scope is a name of the client's own interface, and no part of an address elsewhere
+    return "%" not in str(value) and any(plain in ipaddress.ip_network(network) for network in networks)
 
 
 # --- baselines --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from entrawatch.dialects.kql import PERIOD
 from entrawatch.dialects.kql_text import spelled
 from entrawatch.rules import ir
 
+from . import kql_addresses
 from .judge import ceiling, fold
 from .kql_rows import TABLES, described, row
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 #: a run is late by this; what it looks at ends before
 LATE = timedelta(minutes=2, seconds=17)
 HOUR = timedelta(hours=1)
+kql_addresses.teach()
 _MOMENTS = pa.schema([("moment", pa.timestamp("us"))])
 
 
@@ -36,11 +38,12 @@ class Workspace:
     """A Log Analytics workspace in memory, holding these records."""
 
     def __init__(self, records: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        self.records = list(records)
         self.connection = duckdb_kql.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET threads = 1")
         filled: dict[str, list[list[Any]]] = defaultdict(list)
-        for stream, record in records:
+        for stream, record in self.records:
             if stream in TABLES:
                 filled[TABLES[stream]].append(row(TABLES[stream], record))
         for table in TABLES.values():
@@ -61,6 +64,8 @@ class Workspace:
         All runs are one query of DuckDB, with the moment as a column: 3,000 runs take as long as three by themselves.
         """
         translated = str(_translated(text))
+        if kql_addresses.READ in translated:
+            self.connection.register(kql_addresses.READ, kql_addresses.table(self.records))
         if "$kqlnow" in translated:
             table = pa.table({"moment": [one.replace(tzinfo=None) for one in moments]}, _MOMENTS)
             self.connection.register("runs", table)

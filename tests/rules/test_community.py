@@ -145,7 +145,7 @@ def test_the_understood_are_read_and_the_rest_is_told(tmp_path: Path) -> None:
 
 
 def test_refusals_are_values_with_a_reason(tmp_path: Path) -> None:
-    document = without(PLAIN, detection={"a": {"IPAddress|cidr": "10.0.0.0/8"}, "condition": "a"})
+    document = without(PLAIN, detection={"a": {"IPAddress|cidr": "2001:db8::/96"}, "condition": "a"})
     (rule,), _ = read(write(tmp_path, document))
     answer = Sql(CATALOGUE.baselines).compile(rule)
     assert isinstance(answer, Refusal)

@@ -18,6 +18,7 @@ from entrawatch.rules.catalogue import Catalogue
 
 from .duck import found, keys, tables
 from .judge import Judge, rows
+from .networks import ADDRESS
 from .test_catalogue import CASES, CATALOGUE
 
 HOSTILE = [
@@ -40,6 +41,8 @@ HOSTILE = [
 TEXT, OTHER = ir.FieldRef("userAgent"), ir.FieldRef("appDisplayName")
 CODE, FLAG = ir.FieldRef("status.errorCode", "number"), ir.FieldRef("isInteractive", "boolean")
 MANY = ir.FieldRef("authenticationMethodsUsed", "text", many=True)
+ADDRESSES = ["10.0.0.0", "10.255.255.255", "11.0.0.0", "::FFFF:10.0.0.1", "2001:DB8:0::1", "2001:db9::", "::1", "{ip}"]
+NETWORKS = ["10.0.0.0/8", "10.0.0.0/32", "8.0.0.0/7", "0.0.0.0/0", "2001:db8::/32", "2001:db8::/48", "::1/128"]
 
 
 def compiled(rule: Any, engine: str = "duckdb") -> Compiled:
@@ -54,7 +57,8 @@ def event_rule(where: ir.Predicate) -> Any:
 
 
 #: a catalogue whose tables have the columns of the random predicates
-ALL = Catalogue({"x": event_rule(ir.And(tuple(map(ir.Present, (TEXT, OTHER, CODE, FLAG, MANY)))))}, CATALOGUE.baselines)
+_FIELDS = (TEXT, OTHER, CODE, FLAG, MANY, ADDRESS)
+ALL = Catalogue({"x": event_rule(ir.And(tuple(map(ir.Present, _FIELDS))))}, CATALOGUE.baselines)
 
 
 @pytest.mark.parametrize(("rule", "case"), CASES)
@@ -101,6 +105,7 @@ def predicates() -> st.SearchStrategy[ir.Predicate]:
         st.builds(ir.Compares, st.just(CODE), st.sampled_from(["<", "<=", ">", ">="]), st.sampled_from([0, 50126])),
         st.builds(ir.Equals, st.just(FLAG), st.booleans()),
         st.just(ir.SameAs(TEXT, OTHER)),
+        st.builds(ir.InNetwork, st.just(ADDRESS), st.lists(st.sampled_from(NETWORKS), max_size=2).map(tuple)),
     )
     return st.recursive(
         leaf,
@@ -114,7 +119,12 @@ def predicates() -> st.SearchStrategy[ir.Predicate]:
 
 
 def record(
-    agent: str | None, app: str | None, code: int | None, flag: bool | None, methods: list[str]
+    agent: str | None,
+    app: str | None,
+    code: int | None,
+    flag: bool | None,
+    methods: list[str],
+    address: str | None = None,
 ) -> dict[str, Any]:
     return {
         "createdDateTime": "2026-01-07T09:00:00Z",
@@ -123,6 +133,7 @@ def record(
         "status": {"errorCode": code},
         "isInteractive": flag,
         "authenticationMethodsUsed": methods,
+        "ipAddress": address,
     }
 
 
@@ -134,6 +145,7 @@ records = st.lists(
         st.sampled_from([None, 0, 50126]),
         st.sampled_from([None, True, False]),
         st.lists(st.sampled_from(HOSTILE), max_size=2),
+        st.sampled_from([None, *ADDRESSES]),
     ),
     min_size=1,
     max_size=6,
@@ -186,7 +198,7 @@ def test_bigquery_whose_columns_cannot_be_named_so_is_no_engine() -> None:
 @pytest.mark.parametrize(
     ("where", "node"),
     [
-        (ir.InNetwork(ir.FieldRef("ipAddress", "address"), ("10.0.0.0/8",)), "InNetwork"),
+        (ir.InNetwork(ADDRESS, ("2001:db8::/65",)), "InNetwork"),
         (ir.SameAs(MANY, TEXT), "SameAs"),
     ],
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Optional, Union
 
+from entrawatch.dialects import kql_networks
 from entrawatch.dialects.base import Predicates, Unsupported
 from entrawatch.dialects.kql_text import Let, Pipe, pattern, quoted, spelled, step, where
 from entrawatch.rules import ir
@@ -163,7 +164,8 @@ class KqlPredicates(Predicates[Clause]):
         )  # fmt: skip
 
     def in_network(self, node: ir.InNetwork) -> Clause:
-        raise Unsupported(node, "no engine that runs offline knows KQL's network functions, so the text is not proven")
+        raise_unless(node.field.kind == "address", node, f"{node.field.name} is a {node.field.kind}, no address")
+        return self._each(node.field, lambda item, _: _any_of_all(kql_networks.tests(node, item)))
 
     def present(self, node: ir.Present) -> Clause:
         def given(item: str, kind: str) -> Clause:
@@ -265,6 +267,10 @@ def _joined(word: str, tests: Sequence[Clause]) -> Clause:
     if len(tests) == 1:
         return tests[0]
     return Clause(f" {word} ".join(test.within(word) for test in tests), word)
+
+
+def _any_of_all(tests: Sequence[Sequence[str]]) -> Clause:
+    return _joined("or", [_joined("and", [Clause(test) for test in group]) for group in tests])
 
 
 def early(node: ir.Predicate, late: Callable[[ir.FieldRef], bool]) -> bool:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, Optional, Union
 
 from entrawatch.dialects.base import Predicates, Unsupported
+from entrawatch.dialects.networks import both
+from entrawatch.dialects.spl_fields import NORMALIZED
 from entrawatch.dialects.spl_text import (
     Spl,
     all_of,
@@ -98,8 +100,15 @@ class Conditions(Predicates[Spl]):
         return self._given(node.field, lambda item: Spl(f"match({item}, {pattern('(?i)' + node.pattern)})"))
 
     def in_network(self, node: ir.InNetwork) -> Spl:
+        """`cidrmatch` compares IPv4 with IPv4 and IPv6 with IPv6: `::ffff:10.0.0.1` is in a network of IPv6."""
+        if node.field.kind != "address":
+            raise Unsupported(node, f"{node.field.name} is a {node.field.kind}, no address")
+        networks = [one for network in node.networks for one in both(network)]
+
         def inside(item: Spl) -> Spl:
-            return any_of([Spl(f"cidrmatch({string(network)}, {item})") for network in node.networks])
+            found = any_of([Spl(f"cidrmatch({string(network)}, {item})") for network in networks])
+            # our own events have addresses only; what `cidrmatch` makes of a scope or prefix behind one is told nowhere
+            return found if self.names.profile == NORMALIZED else all_of([Spl(f'NOT match({item}, "[%/]")'), found])
 
         return self._each(node.field, inside, missing=string("-"))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Callable, Union
 from sqlglot import exp
 
 from entrawatch.dialects.base import Predicates, Unsupported
+from entrawatch.dialects.networks import patterns
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
@@ -128,7 +129,17 @@ class SqlPredicates(Predicates[Expr]):
         )
 
     def in_network(self, node: ir.InNetwork) -> Expr:
-        raise Unsupported(node, "SQL engines share no address type, and none that fails softly on text")
+        if node.field.kind != "address":
+            raise Unsupported(node, f"{node.field.name} is a {node.field.kind}, no address")
+        if self.engine not in EXECUTED:
+            raise Unsupported(node, f"{self.engine} has regular expressions of its own")
+        try:
+            ways = [exp.Literal.string(way) for network in node.networks for way in patterns(network)]
+        except ValueError as error:
+            raise Unsupported(node, str(error)) from error
+        return self._each(
+            node.field, lambda item: any_of([exp.RegexpLike(this=folded(item), expression=way) for way in ways])
+        )
 
     def present(self, node: ir.Present) -> Expr:
         if node.field.kind in {"number", "boolean", "time"}:

@@ -6,6 +6,7 @@ OneOf, `null` and `''` both mean absent. What has no meaning on Entra logs is re
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Callable, TypeVar, Union
@@ -27,6 +28,8 @@ Resolve = Callable[[str], ir.FieldRef]
 
 T = TypeVar("T")
 
+#: IPv4 addresses as IPv6 has them
+_MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 #: I with a dot is one letter or two in lower case, a sigma another one where it ends a word
 _ODD_LETTERS = "\u0130\u03a3\u03c2"
 #: what every language's parser bears
@@ -145,7 +148,10 @@ class Detection:
     def _network(self, value: st.SigmaCIDRExpression, field: ir.FieldRef) -> ir.Predicate:
         if field.kind != "address":
             raise Refused(f"{field.name}|cidr: it holds no address")
-        return ir.InNetwork(field, (value.cidr,))
+        network = ipaddress.ip_network(value.cidr)
+        if network.overlaps(_MAPPED):
+            raise Refused(f"{field.name}|cidr: {network} holds IPv4 addresses as IPv6 has them; write an IPv4 network")
+        return ir.InNetwork(field, (str(network),))
 
     @_test.register
     def _regex(self, value: st.SigmaRegularExpression, field: ir.FieldRef) -> ir.Predicate:
@@ -253,13 +259,16 @@ def _flat(kind: type[Union[ir.And, ir.Or]], parts: list[ir.Predicate]) -> tuple[
 
 
 def _one_of(parts: tuple[ir.Predicate, ...]) -> ir.Predicate:
-    """Equalities over one field as OneOf, substring tests over one field as ContainsAny; anything else as Or."""
+    """Tests over one field as one: equalities as OneOf, of substrings as ContainsAny, networks; anything else as Or."""
     values = [(part.field, part.value) for part in parts if isinstance(part, ir.Equals) and _is_scalar(part.value)]
     if len(values) == len(parts) and len({field for field, _ in values}) == 1:
         return ir.OneOf(values[0][0], tuple(value for _, value in values if not isinstance(value, ir.Parameter)))
     pieces = [piece for part in parts for piece in _contained(part)]
     if len(pieces) == len(parts) and len({field for field, _ in pieces}) == 1:
         return ir.ContainsAny(pieces[0][0], tuple(piece for _, piece in pieces))
+    within = [part for part in parts if isinstance(part, ir.InNetwork)]
+    if len(within) == len(parts) and len({part.field for part in within}) == 1:
+        return ir.InNetwork(within[0].field, tuple(one for part in within for one in part.networks))
     return ir.Or(parts)
 
 

@@ -128,7 +128,11 @@ class Matches:
 
 @dataclass(frozen=True)
 class InNetwork:
-    """The address lies in one of these networks (CIDR); text that is no address lies in none."""
+    """The address lies in one of these networks (CIDR); text that is no address lies in none.
+
+    `::ffff:10.0.0.1`, an IPv4 address as IPv6 has it, is 10.0.0.1. No network overlaps ::ffff:0:0/96, lest it hold the
+    one and not the other.
+    """
 
     field: FieldRef
     networks: tuple[str, ...]
