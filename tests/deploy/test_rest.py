@@ -72,3 +72,9 @@ def test_plain_http_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.Mo
         proxy.settimeout(0.1)
         with pytest.raises(TimeoutError):
             proxy.accept()
+
+
+def test_plain_http_to_a_server_that_speaks_tls_is_told(echo: Echo) -> None:
+    rest = Rest(Connection(echo.url.replace("https:", "http:"), dict, {}, echo.ca_file, 5.0))
+    with pytest.raises(TargetError, match="hangs up on plain http and may speak TLS; write https://"):
+        rest.ask("POST", "/x")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from entrawatch import bodies, jsontext
+from entrawatch import bodies, jsontext, tls
 from entrawatch.clock import SystemClock
 from entrawatch.config.model import GraphConfig
 from entrawatch.errors import TargetError
@@ -156,6 +156,8 @@ class Rest:
     def _silent(self, error: Exception) -> TargetError:
         if isinstance(error, requests.Timeout):
             return TargetError(f"{self.host}: no answer within {self._at.timeout:g} s; give it more with --timeout")
+        if self.url.startswith("http:") and any(isinstance(link, ConnectionResetError) for link in tls.chain(error)):
+            return TargetError(f"{self.host}: the server hangs up on plain http and may speak TLS; write https://")
         options = ("--ca-bundle", "HTTPS_PROXY and NO_PROXY")
         return TargetError(meaning(error, self.url, options=options))
 
