@@ -40,7 +40,7 @@ def question(predicates: Sequence[ir.Predicate]) -> str:
     reading = Reading("signins", "signin", predicates, ())
     tests = [f"P{place} = {reading.predicates.write(one).text}" for place, one in enumerate(predicates)]
     names = [test.partition(" = ")[0] for test in tests]
-    return written("", reading.lets(), Pipe("signins").then(step("extend", *tests), step("project", "Id", *names)))
+    return written(reading.lets(), Pipe("signins").then(step("extend", *tests), step("project", "Id", *names)))
 
 
 def differences(predicates: Iterable[ir.Predicate], records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Dialect, Unsupported
+from entrawatch.dialects.comments import about
 from entrawatch.dialects.eql_predicates import EqlPredicates, field_name
 from entrawatch.dialects.esql_tree import lines
 from entrawatch.dialects.sql import evidence
@@ -32,8 +33,7 @@ class Eql(Dialect):
             raise Unsupported(query.outside, "EQL compares events with nothing that was learnt before")
         for step in rule.escalations:
             raise Unsupported(step, "EQL gives events back as they are, without a level of their own")
-        head = [f"// {rule.id} {rule.slug}: {_one_line(rule.title)}"]
-        head += [f"// {parameter.name}: {_one_line(parameter.description)}" for parameter in rule.parameters]
+        head = [f"// {told}" for told in about(rule)]
         where = lines(EqlPredicates(rule.source).write(query.where), "  ")
         fields = [key.field for key in rule.keys] + evidence(rule)
         columns = tuple(dict.fromkeys(field_name(field, rule.source) for field in fields))
@@ -47,7 +47,3 @@ class Eql(Dialect):
 
     def joined(self, rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
         raise Unsupported(query, "EQL joins by order and distance (maxspan), not within one window")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Union
 
 from entrawatch.dialects.base import Unsupported, of_list
+from entrawatch.dialects.comments import about
 from entrawatch.dialects.esql_predicates import EsqlPredicates, parameter_name, parameter_value, used
 from entrawatch.dialects.esql_text import column_of, command, name_of, number, some, span, string
 from entrawatch.dialects.esql_tree import Clause, Test, lines, one_line
@@ -259,18 +260,12 @@ def told_apart(rule: Rule) -> list[str]:
 
 def head(rule: Rule, *commands: str) -> str:
     """The text: a comment that names the rule and its parameters, then the commands."""
-    told = [f"// {rule.id} {rule.slug}: {_one_line(rule.title)}"]
-    told += [f"// {_told(parameter)}" for parameter in rule.parameters]
+    told = [f"// {told}" for told in about(rule, _called)]
     return "\n".join([*told, *commands, _LIMIT]) + "\n"
 
 
-def _told(parameter: ir.Parameter) -> str:
-    where = " (listed in the query)" if parameter.kind == "list" else ""
-    return f"{parameter_name(parameter)}: {_one_line(parameter.description)}{where}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _called(parameter: ir.Parameter) -> str:
+    return f"{parameter_name(parameter)}{' (listed in the query)' if parameter.kind == 'list' else ''}"
 
 
 def clause_column(name: str, clause: Clause) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Optional
 
 from entrawatch.dialects import kql_baseline
 from entrawatch.dialects.base import Dialect, Unsupported
+from entrawatch.dialects.comments import about
 from entrawatch.dialects.kql_parts import (
     aligned,
     between,
@@ -223,8 +224,12 @@ class Kql(Dialect):
         taken = next((name for name in names if names.count(name) > 1), None)
         if taken:
             raise Unsupported(rule.query, f"the name {taken} stands for two things: call the parameter otherwise")
-        title = " ".join(rule.title.split()).encode("ascii", "replace").decode()  # a comment: what is asked stays exact
-        text = written(f"{rule.id} {rule.slug}: {title}", [*parameters, *lets], pipe)
+        query = written([*parameters, *lets], pipe)
+        # comments need not be exact, and what a parameter means need not stand there: what is asked stays as it is
+        told = [f"// {line.encode('ascii', 'replace').decode()}\n" for line in about(rule)]
+        if len("".join(told) + query) > LONGEST:
+            told = told[:1]
+        text = "".join(told) + query
         if not text.isascii() or len(text) > LONGEST:
             raise Unsupported(rule.query, f"Sentinel takes {LONGEST} characters of ASCII, this is {len(text)}")
         return text, columns

@@ -139,10 +139,10 @@ class Let:
         ]  # fmt: skip
 
 
-def written(comment: str, lets: Sequence[Let], pipe: Pipe) -> str:
+def written(lets: Sequence[Let], pipe: Pipe) -> str:
     """The whole query."""
     head = [line for let in lets for line in let.lines()]
     body = pipe.lines()
     # the steps of the last pipe stand at the margin, as the portal writes them
     steps = [line for one in pipe.steps for line in one.lines()]
-    return "\n".join([f"// {comment}", *head, *body[: len(body) - len(steps)], *steps]) + "\n"
+    return "\n".join([*head, *body[: len(body) - len(steps)], *steps]) + "\n"

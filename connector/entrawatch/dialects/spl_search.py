@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from entrawatch.dialects import spl_macros
 from entrawatch.dialects.base import Unsupported, of_list
+from entrawatch.dialects.comments import about
 from entrawatch.dialects.spl_changes import commands
 from entrawatch.dialects.spl_fields import MARKS, Names
 from entrawatch.dialects.spl_predicates import Conditions, search
@@ -52,7 +53,8 @@ class Search:
         self.names = Names(rule.source, profile)
         self.tests = Conditions(self.names, lambda parameter: macro(spl_macros.parameter_name(rule, parameter)))
         self.lines: list[Spl] = []
-        self._title = comment(f"{rule.id} {rule.slug}: {rule.title}")
+        told = about(rule, lambda parameter: spl_macros.parameter_name(rule, parameter))
+        self._title, *self._meant = map(comment, told)
 
     # --- commands ---
 
@@ -84,13 +86,13 @@ class Search:
         """The source with what the search command can say, then the rest."""
         said = [(part, search(part, self.names)) for part in _conjuncts(where)]
         source = self.source()
-        self.add(clauses(f"{source} {self._title}", *[text for _, text in said if text]))
+        self.add(clauses(f"{source} {self._title}", *self._meant, *[text for _, text in said if text]))
         self.where(*[self.tests.write(part) for part, text in said if not text])
 
     def base_of_two(self, where: ir.Predicate, other: Search, others: ir.Predicate) -> None:
         """Two sources in one search; which of the two an event is of, and whether it holds, is for later."""
         mine, theirs = self._terms(where), other._terms(others)
-        self.add(clauses(f"(({mine}) {self._title}", f"OR ({theirs}))"))
+        self.add(clauses(f"(({mine}) {self._title}", *self._meant, f"OR ({theirs}))"))
 
     def _terms(self, where: ir.Predicate) -> str:
         said = [search(part, self.names) for part in _conjuncts(where)]

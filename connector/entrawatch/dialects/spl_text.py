@@ -19,6 +19,8 @@ import re
 from typing import NewType
 from urllib.parse import quote
 
+from entrawatch.dialects.comments import commented
+
 #: a piece of SPL that is whole and safe: made here or from other pieces
 Spl = NewType("Spl", str)
 
@@ -71,7 +73,7 @@ def macro(text: str) -> Spl:
 
 def comment(text: str) -> Spl:
     """A comment in three backticks, which the search processor replaces by a space."""
-    return Spl(f"```{' '.join(text.replace('`', chr(39)).split())}```")
+    return Spl(f"```{commented(text)}```")
 
 
 def plain(text: str) -> bool:

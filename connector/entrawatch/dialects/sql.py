@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from entrawatch.dialects import sql_baseline
 from entrawatch.dialects.base import Dialect, Unsupported, of_list
+from entrawatch.dialects.comments import about
 from entrawatch.dialects.sql_predicates import (
     EXECUTED,
     Expr,
@@ -246,7 +247,7 @@ class Sql(Dialect):
         except sqlglot.UnsupportedError as error:
             raise Unsupported(rule.query, f"{self.profile}: {error}") from error
         columns = tuple(part.alias_or_name for part in select.expressions)
-        return f"-- {rule.id} {rule.slug}: {_one_line(rule.title)}\n{body}\n", columns
+        return "\n".join([*[f"-- {told}" for told in about(rule)], body, ""]), columns
 
 
 def evidence(rule: Rule) -> list[ir.FieldRef]:
@@ -279,10 +280,6 @@ def _key(field: ir.FieldRef) -> Expr:
 
 def _given(field: ir.FieldRef | None) -> list[ir.FieldRef]:
     return [] if field is None else [field]
-
-
-def _one_line(title: str) -> str:
-    return " ".join(title.split())
 
 
 def _interval(span: timedelta) -> Expr:

@@ -1,4 +1,5 @@
 -- 7a3b9c1e-2e57-4a74-9a5c-52f1b2a7d105 mfa-failures: The second factor fails more than once
+-- attempts: how many failed second factors within the hour make a finding
 WITH parameters AS (
   SELECT
     2 AS "attempts"

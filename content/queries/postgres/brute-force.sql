@@ -1,4 +1,5 @@
 -- 3f0e5b0a-6c1f-4b0e-9a3e-52f1b2a7d101 brute-force: Brute force against one Entra ID account
+-- attempts: how many failed attempts within the hour make a finding
 WITH parameters AS (
   SELECT
     5 AS "attempts"

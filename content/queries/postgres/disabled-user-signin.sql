@@ -1,4 +1,5 @@
 -- 0e6d2b60-2c70-49a3-8d3c-52f1b2a7d106 disabled-user-signin: Sign-in attempt to a disabled account
+-- users: how many different accounts within the hour make a finding
 WITH parameters AS (
   SELECT
     1 AS "users"

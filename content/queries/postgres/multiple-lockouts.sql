@@ -1,4 +1,5 @@
 -- 52f6b2cf-97a1-4a0f-9a86-52f1b2a7d104 multiple-lockouts: Several accounts locked out from one address
+-- users: how many different accounts within the hour make a finding
 WITH parameters AS (
   SELECT
     5 AS "users"

@@ -1,4 +1,5 @@
 -- 1c7b1f7e-4f0d-4f0d-8d11-52f1b2a7d103 password-spray-success: Password spray followed by a successful sign-in
+-- users: how many different accounts within the hour make a spray
 WITH parameters AS (
   SELECT
     5 AS "users"

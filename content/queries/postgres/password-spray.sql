@@ -1,4 +1,5 @@
 -- 8d0a3a52-0f3f-4a50-8f2a-52f1b2a7d102 password-spray: Password spray from one address
+-- users: how many different accounts within the hour make a finding
 WITH parameters AS (
   SELECT
     5 AS "users"
