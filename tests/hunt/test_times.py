@@ -10,7 +10,6 @@ import pytest
 from tests.rules.judge import Judge, identity, rows
 from tests.rules.test_catalogue import CASES
 
-from entrawatch.hunt.report import timeline
 from entrawatch.hunt.run import Hunt, hunt
 from entrawatch.reading import Found, Where
 from entrawatch.rules import ir
@@ -112,14 +111,6 @@ def test_the_success_stands_with_its_spray_and_the_line_tells_both_times() -> No
     assert json.loads(json.dumps(line)) == line
 
 
-def test_the_time_line_is_drawn_from_first_to_last_events() -> None:
-    spray_alone = [one for one in hunted([*spray(0), success(200)]).findings if "spray" in one.rule.slug]
-    drawn = {dot.level: dot for dot in timeline(spray_alone).dots}
-    assert (drawn["critical"].x, drawn["critical"].width) == (110, 830)
-    assert (drawn["high"].x, drawn["high"].width) == (110, pytest.approx(830 * 4 / 200, abs=0.2))
-    assert timeline(spray_alone).ticks[0][1] == "Jan 07 09:02"
-
-
 def test_findings_of_a_level_stand_in_the_order_of_their_first_events() -> None:
     later = [{**one, "ipAddress": "192.0.2.9", "id": f"later{n}"} for n, one in enumerate(spray(3))]
     found = [one for one in hunted([*later, *spray(1)]).findings if one.rule.slug == "password-spray"]
@@ -141,6 +132,7 @@ def test_a_long_window_puts_no_finding_before_what_happened_earlier() -> None:
         (0, None, True), (3, None, True), (4, None, True), (4.1, None, False),
         (None, 0, False), (None, 0.1, True), (None, 4, True),
         (1, 2, True), (-9, 0, False), (-9, 9, True), (4.5, 9, False),
+        (0.5, 1, False), (1.1, 1.9, False), (1, 1.1, True), (3.9, 4, False), (3.9, 4.1, True), (-9, 0.1, True),
     ],
 )  # fmt: skip
 def test_a_range_keeps_the_findings_with_events_on_both_its_sides(
@@ -153,6 +145,26 @@ def test_a_range_keeps_the_findings_with_events_on_both_its_sides(
     assert bool(found) is shown
     assert found is None or found.measures["distinct userPrincipalName"] == 5
     assert result.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("records", "slug", "inside"),
+    [
+        ([*spray(0), success(200)], "password-spray-success", {0, 1, 2, 3, 4, 200}),
+        (
+            [sign_in(n, correlationId="c0de", homeTenantId="other") for n in (0, 10, 20)] + [change(9)],
+            "third-party-changes",
+            {0, 9, 10, 20},
+        ),
+        ([*map(sign_in, range(0, 300, 10))], "brute-force", set(range(0, 300, 10))),
+    ],
+)
+def test_each_moment_of_an_event_is_in_its_finding_and_none_between_them(
+    records: list[Record], slug: str, inside: set[int]
+) -> None:
+    for minute in (0, 2, 4, 5, 9, 10, 15, 20, 100, 105, 200):
+        told = times(hunted(records, since=at(minute - 0.5), until=at(minute + 0.5)), slug)
+        assert bool(told) is (minute in inside), minute
 
 
 @pytest.mark.parametrize(

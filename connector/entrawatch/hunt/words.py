@@ -20,9 +20,14 @@ _SPELT = {"ip": "IP", "id": "ID", "os": "OS", "upn": "UPN", "mfa": "MFA", "app":
 _DISTINCT = "distinct "
 
 
-def read(time: datetime) -> str:
-    """The time in UTC as people read it, to the second."""
-    return time.astimezone(timezone.utc).isoformat(sep=" ", timespec="seconds").partition("+")[0]
+def read(time: datetime, after: Optional[datetime] = None) -> str:
+    """The time in UTC as people read it, to the second.
+
+    :param after: a time that was just read; its day is not said again.
+    """
+    texts = [one.astimezone(timezone.utc).isoformat(" ", "seconds").partition("+")[0] for one in (time, after) if one]
+    day, _, clock = texts[0].partition(" ")
+    return clock if texts[-1].startswith(day) and after else texts[0]
 
 
 def label(name: str) -> str:
@@ -31,7 +36,8 @@ def label(name: str) -> str:
         return f"different values of {label(name[len(_DISTINCT) :])}"
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z._\s]+", name)
     words = [part.lower() for part in parts if part.lower() not in _SILENT] or [name]
-    return " ".join(_SPELT.get(word, word) for word in words)
+    once = [word for place, word in enumerate(words) if words[place - 1 : place] != [word]]
+    return " ".join(_SPELT.get(word, word) for word in once)
 
 
 def meaning(name: str, source: str) -> str:
