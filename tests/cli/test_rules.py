@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -10,10 +11,9 @@ import pytest
 from entrawatch.dialects import NAMES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import Done
 
+CONTENT = Path(__file__).parents[2] / "content"
 SIGMA = """\
 title: Lockouts
 id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a
@@ -108,3 +108,18 @@ def test_a_list_where_one_value_is_asked_for_comes_with_the_field_that_has_one(
     assert not any(
         "(Distinct)" in line or "FieldRef" in line for line in call("rules", "validate", rule).out.split("\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "source"),
+    [("normalized", "entrawatch_signin"), ("azure:monitor:aad", "entrawatch_signin_azure_monitor_aad")],
+)
+def test_a_search_is_shown_with_the_macros_that_it_needs_and_where_they_are(
+    call: Callable[..., Done], profile: str, source: str
+) -> None:
+    done = call("rules", "show", "brute-force", "--dialect", "spl", "--profile", profile)
+    names = f"{source}, entrawatch_brute_force_attempts, entrawatch_brute_force_filter, entrawatch_index"
+    assert done.line == f"entrawatch: needs the macros {names}, which the Splunk app defines (docs/splunk.md)"
+    stanzas = (CONTENT / "splunk" / "default" / "macros.conf").read_text(encoding="utf-8")
+    assert all(f"\n[{name}]\n" in stanzas for name in names.split(", "))
+    assert call("rules", "show", "brute-force", "--dialect", "kql").err == ""

@@ -11,7 +11,7 @@ from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from entrawatch.cli.own import Answer
     from entrawatch.rules.asked import Asked
@@ -94,12 +94,12 @@ def _show(arguments: argparse.Namespace) -> int:
     found = asked([arguments.rule], "rules show")
     if arguments.dialect:
         found, queries = _queries(found, arguments)
-        told: Iterable[str] = queries
+        told = queries
     else:
-        told = map(_words, found.catalogue.rules.values())
+        told = list(map(_words, found.catalogue.rules.values()))
     print("\n".join(told), end="")
     if arguments.dialect == "spl":
-        _say_macros(found, arguments.profile)
+        _say_macros(found, "".join(told), arguments.profile)
     return 2 if found.left_out else 0
 
 
@@ -117,15 +117,17 @@ def _queries(found: Asked, arguments: argparse.Namespace) -> tuple[Asked, list[s
     return found, [one.text for one in texts.values()]
 
 
-def _say_macros(found: Asked, profile: str) -> None:
-    """What a search of one's own names and the app does not define, with definitions to begin with."""
+def _say_macros(found: Asked, text: str, profile: str) -> None:
+    """What the searches name: what the app defines, and what it does not, with definitions to begin with."""
     from entrawatch.cli.console import say
     from entrawatch.dialects.spl_fields import NORMALIZED
-    from entrawatch.dialects.spl_macros import macros
+    from entrawatch.dialects.spl_macros import INDEX, macros, named
     from entrawatch.rules.shipped import shipped
 
     known = macros(shipped().rules.values(), profile or NORMALIZED)
     own = macros((found.catalogue.rules[slug] for slug in found.files), profile or NORMALIZED)
+    theirs = [name for name in dict.fromkeys([*named(text), INDEX]) if name in known]
+    say(f"entrawatch: needs the macros {', '.join(theirs)}, which the Splunk app defines (docs/splunk.md)")
     for name, definition in own.items():
         if name not in known:
             say(f"entrawatch: make the macro {name} in Splunk, as: {clean(definition)}")

@@ -6,6 +6,7 @@ written so that they can stand where the searches have them.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.spl_fields import ENVELOPE, MARKS, NORMALIZED
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: the macro of the indexes that hold the events, and its definition until an administrator names them
 INDEX, ANY_INDEX = "entrawatch_index", "index=*"
+_COMMENT = re.compile("```.*?```", re.DOTALL)
+_MACRO = re.compile("`([A-Za-z0-9_]+)`")
 
 
 def source_name(source: str, profile: str) -> str:
@@ -46,6 +49,11 @@ def macros(rules: Iterable[Rule], profile: str) -> dict[str, str]:
             found[parameter_name(rule, parameter)] = _definition(parameter)
         found[filter_name(rule)] = "search *"
     return found
+
+
+def named(text: str) -> list[str]:
+    """The macros that searches name, each once; what stands in their comments is none."""
+    return list(dict.fromkeys(_MACRO.findall(_COMMENT.sub(" ", text))))
 
 
 def _source(source: str, profile: str) -> str:
