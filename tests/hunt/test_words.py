@@ -22,6 +22,7 @@ from .test_hunt import CATALOGUE
         ("location.countryOrRegion", "location country or region"), ("appDisplayName", "application display name"),
         ("id", "ID"), ("entra.target.app.id", "target application ID"), ("attempts", "attempts"),
         ("distinct userPrincipalName", "different values of user principal name"), ("entra.", "entra."),
+        ("initiatedBy.user.userPrincipalName", "initiated by user principal name"),
     ],
 )  # fmt: skip
 def test_a_field_is_called_in_words(name: str, said: str) -> None:
@@ -43,7 +44,10 @@ def test_techniques_have_their_names() -> None:
 
 def test_times_are_read_in_utc() -> None:
     east = timezone(timedelta(hours=2))
-    assert read(datetime(2026, 1, 7, 1, 0, 0, 999_000, tzinfo=east)) == "2026-01-06 23:00:00"
+    late = datetime(2026, 1, 7, 1, 0, 0, 999_000, tzinfo=east)
+    assert read(late) == "2026-01-06 23:00:00"
+    assert read(late, late - timedelta(hours=23)) == "23:00:00"
+    assert read(late, late - timedelta(hours=24)) == "2026-01-06 23:00:00"
 
 
 @pytest.mark.parametrize(
