@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OTHER = without(PLAIN, title="Zurückgewiesen: zu oft!", id=..., name=...)
+CYRILLIC = without(PLAIN, title="Блокировка", name=...)
 BROKEN = without(PLAIN, detection={"a": {"nosuch": 1}, "condition": "a"})
 
 
@@ -59,7 +60,9 @@ def test_nothing_asked_is_the_catalogue_and_names_are_of_it() -> None:
         ({"f__a": [OTHER], "f__b": [BROKEN]}, ["f"], ["a"]),
         ({"f__a": [OTHER], "f__b": [PLAIN, correlated(type="temporal")]}, ["f"], ["a"]),
         ({"f__a": [PLAIN], "f__b": [PLAIN]}, ["f"], ["a"]),
-        ({"日本": [PLAIN]}, ["日本.yml"], ["rule"]),
+        ({"日本": [PLAIN]}, ["日本.yml"], [PLAIN["id"]]),
+        ({"日本": [without(PLAIN, id=...)]}, ["日本.yml"], ["rule"]),
+        ({"x": [CYRILLIC, without(CYRILLIC, id=...)]}, ["x.yml"], [PLAIN["id"], "x"]),
         ({"Große Straße": [PLAIN]}, ["Große Straße.yml"], ["grosse-strasse"]),
     ],
     ids=str,
@@ -83,6 +86,27 @@ def test_what_a_folder_holds_and_is_not_understood_is_left_out_and_told(folder: 
     assert line.startswith("f/b.yml: line 4: detection.a.nosuch: the signin source has no field")
 
 
+@pytest.mark.parametrize(
+    ("files", "words", "kept", "told"),
+    [
+        ({"a__x": [PLAIN], "b__x": [OTHER]}, ["a", "b"], {"x": "a/x.yml"}, "b/x.yml: x is a rule's name in a/x.yml"),
+        ({"a__x": [PLAIN], "b__x": [OTHER]}, ["a", "b/x.yml"], {"x": "b/x.yml"}, "a/x.yml: x is a rule's name in b"),
+        ({"a__x": [OTHER, OTHER]}, ["a"], {"zuruckgewiesen-zu-oft": "a/x.yml"}, "a/x.yml: zuruckgewiesen-zu-oft is a "),
+        ({"a__x": [OTHER], "a__brute-force": [PLAIN]}, ["a", "brute-force"], {"x": "a/x.yml"},
+         "a/brute-force.yml: brute-force is a rule's name in the catalogue, too"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_rule_of_a_folder_that_is_called_as_another_is_left_out_and_told(
+    folder: Path, files: dict[str, Any], words: list[str], kept: dict[str, str], told: str
+) -> None:
+    put(folder, **files)
+    found = asked(words)
+    assert {slug: str(path) for slug, path in found.files.items()} == kept
+    (line,) = found.left_out
+    assert line.startswith(told)
+
+
 @pytest.mark.parametrize("words", [["f", "HERE/f/b.yml"], ["HERE/f/b.yml", "f"]])
 def test_a_file_that_is_named_beside_its_folder_is_named(folder: Path, words: list[str]) -> None:
     put(folder, f__a=[OTHER], f__b=[BROKEN])
@@ -100,7 +124,8 @@ def test_a_file_that_is_named_beside_its_folder_is_named(folder: Path, words: li
         ({"f__x": [BROKEN], "y": [OTHER]}, ["f/x.yml", "y.yml"], ["f/x.yml: line 4: "]),
         ({"brute-force": [OTHER]}, ["brute-force.yml", "brute-force"],
          ["brute-force.yml: brute-force is a rule's name in the catalogue, too; rename it"]),
-        ({"a__x": [PLAIN], "b__x": [OTHER]}, ["a", "b"], ["b/x.yml: x is a rule's name in a/x.yml, too; rename it"]),
+        ({"a__x": [PLAIN], "b__x": [OTHER]}, ["a/x.yml", "b/x.yml"], ["b/x.yml: x is a rule's name in a/x.yml, too"]),
+        ({"a__x": [OTHER, OTHER]}, ["a/x.yml"], ["a/x.yml: zuruckgewiesen-zu-oft is a rule's name in a/x.yml, too"]),
         ({"x": [OTHER, OTHER]}, ["x.yml"], ["x.yml: zuruckgewiesen-zu-oft is a rule's name in x.yml, too"]),
         ({"x": [PLAIN, PLAIN]}, ["x.yml"], [
             "x.yml: line 23: id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a is the id of another rule, too (x.yml)",

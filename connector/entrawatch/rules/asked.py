@@ -53,7 +53,7 @@ def asked(words: Sequence[str], where: str = "--rules") -> Asked:
     A file that a person names is understood, or nothing is done; of a folder the rules that are understood are taken.
 
     :param where: where the words were given, for what is said of a wrong one.
-    :raises ConfigError: a word is neither, a file has faults, no rule is left, or two have one name.
+    :raises ConfigError: a word is neither, a file has faults, a rule in it is called as another, or none is left.
     """
     whole = shipped()
     paths = [Path(word) for word in words if is_path(word)]
@@ -65,20 +65,24 @@ def asked(words: Sequence[str], where: str = "--rules") -> Asked:
     left_out = [fault.line for fault in faults]
     told = [fault.line for fault in faults if fault.path in named] or ([] if taken or not paths else left_out)
     rules = {slug: whole.rules[slug] for slug in slugs or (() if paths else whole.rules)}
-    told += _twins(taken, rules)
+    twins = _twins(sorted(taken, key=lambda own: own.path not in named), rules)
+    told += [line for own, line in twins if own.path in named]
+    left_out += [line for own, line in twins if own.path not in named]
+    taken = [own for own in taken if all(own is not twin for twin, _ in twins)]
     if told:
         raise ConfigError(told)
     rules |= {own.rule.slug: own.rule for own in taken}
     return Asked(Catalogue(rules, whole.baselines), {own.rule.slug: own.path for own in taken}, tuple(left_out))
 
 
-def _twins(taken: Sequence[Own], rules: Mapping[str, Rule]) -> list[str]:
-    """A line for each rule that is called as another one."""
+def _twins(taken: Sequence[Own], rules: Mapping[str, Rule]) -> list[tuple[Own, str]]:
+    """Each rule that is called as one before it, and a line that says so."""
     homes = dict.fromkeys(rules, "the catalogue")
-    lines = []
+    found = []
     for own in taken:
-        home = homes.get(own.rule.slug)
+        home = homes.setdefault(own.rule.slug, "")
         if home:
-            lines.append(f"{own.path}: {own.rule.slug} is a rule's name in {home}, too; rename it, or leave one out")
+            line = f"{own.path}: {own.rule.slug} is a rule's name in {home}, too; rename it, or leave one out"
+            found.append((own, line))
         homes[own.rule.slug] = home or str(own.path)
-    return lines
+    return found

@@ -128,9 +128,14 @@ class _Reader:
 
 
 def _slug(own: Own, document: Document, *, alone: bool) -> str:
+    """What it is called in Latin letters; where they spell none of it, its id, else its file."""
     said = own.path.stem if alone and not own.counted else str(document.get("name") or own.rule.title)
+    return next(filter(None, map(_latin, (said, own.rule.id, own.path.stem))), "rule")
+
+
+def _latin(said: str) -> str:
     plain = unicodedata.normalize("NFKD", said.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "rule"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80]
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
