@@ -20,9 +20,7 @@ from .test_words import hunted as hunted_audit
 if TYPE_CHECKING:
     from pathlib import Path
 
-GOOD = b"".join(
-    json.dumps(sign_in(n, id=str(n), userPrincipalName=f"{n:x}@b.example")).encode() + b"\n" for n in range(900)
-)
+GOOD = lines([sign_in(n, id=str(n), userPrincipalName=f"{n:x}@b.example") for n in range(900)])
 CUT_OFF = gzip.compress(GOOD)[:-600]
 
 
