@@ -13,7 +13,7 @@ from entrawatch.hunt.report import report
 from entrawatch.hunt.run import hunt_files
 
 from .test_changes import BY, CUT, NEW, OLD, policy
-from .test_hunt import CATALOGUE
+from .test_hunt import CATALOGUE, lines
 from .test_times import at, hunted, sign_in, spray, success
 from .test_words import hunted as hunted_audit
 
