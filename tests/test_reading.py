@@ -119,8 +119,11 @@ GOOD = dump(A)
 DAMAGE: dict[str, tuple[str, list[tuple[int, str]]]] = {
     "a bad line": (f"{GOOD}\n{{bad}}\n{GOOD}\n", [(1, "a"), (2, "Expecting property name"), (3, "a")]),
     "a line cut short": (
-        f'{{"id": "x", "n":\n{GOOD}\n{GOOD}\n', [(1, "Expecting ',' delimiter on line 3"), (2, "a"), (3, "a")]
+        f'{{"id": "x", "n":\n{GOOD}\n{GOOD}\n', [(1, "Expecting ',' delimiter on line 2"), (2, "a"), (3, "a")]
     ),
+    "a line without its brace": (f'{GOOD}\n{{"id": 2\n{GOOD}\n', [(1, "a"), (2, "',' delimiter)"), (3, "a")]),
+    "the last line without its brace": (f'{GOOD}\n{{"id": 2\n\n', [(1, "a"), (2, "',' delimiter)")]),
+    "the last line without its value": (f'{GOOD}\n{{"id":\n\n', [(1, "a"), (2, "Expecting value)")]),
     "a cut string": (f'{{"id": "x\n{GOOD}\n', [(1, "Invalid control character"), (2, "a")]),
     "the last line cut short": (f'{GOOD}\n{{"id": "x', [(1, "a"), (2, "Unterminated string")]),
     "words": (f"hello\nworld\n{GOOD}", [(1, "no JSON object"), (2, "no JSON object"), (3, "a")]),

@@ -189,7 +189,10 @@ def _read_on(text: Text, error: json.JSONDecodeError) -> None:
     """More text where the value may go on there; `_Damaged` where it is no JSON whatever follows."""
     # The decoder tells an unterminated string by its beginning, everything else by the place it stopped.
     at_end = error.pos >= len(text.buffer) - 16 or error.msg.startswith("Unterminated string")
-    line = text.line + text.buffer.count("\n", text.pos, error.pos)
+    seen = text.buffer[text.pos : error.pos]
+    if "delimiter" in error.msg or not text.buffer[error.pos :].strip():
+        seen = seen.rstrip()  # what is missing belongs behind what there is, not on the line of what follows
+    line = text.line + seen.count("\n")
     reason = f"is no JSON ({error.msg}{f' on line {line}' if line != text.line else ''})"
     if not at_end:
         raise _Damaged(reason)
