@@ -111,6 +111,20 @@ def test_the_success_stands_with_its_spray_and_the_line_tells_both_times() -> No
     assert json.loads(json.dumps(line)) == line
 
 
+def test_a_finding_names_the_events_that_led_to_it_with_what_they_led_to_first() -> None:
+    many = [sign_in(n / 10, userPrincipalName=f"u{n}@b.example") for n in range(150)]
+    result = hunted([*many, success(200)])
+    found = next(one for one in result.findings if one.rule.slug == "password-spray-success")
+    line = found.line()
+    assert (len(line["event_ids"]), line["event_ids"][0], line["measures"]["events"]) == (100, "r200", 151)
+    assert set(found.event_ids) == {"r200", *(record["id"] for record in many)}
+    assert set(line["event_ids"]) < set(found.event_ids)
+    others = [sign_in(n, correlationId="c0de", homeTenantId="other") for n in (0, 20)]
+    (joined,) = (one.line() for one in hunted([*others, change(9)]).findings if one.rule.slug == "third-party-changes")
+    assert joined["event_ids"] == ["Directory_9", "r0", "r20"]
+    assert joined["measures"]["events"] == 3
+
+
 def test_findings_of_a_level_stand_in_the_order_of_their_first_events() -> None:
     later = [{**one, "ipAddress": "192.0.2.9", "id": f"later{n}"} for n, one in enumerate(spray(3))]
     found = [one for one in hunted([*later, *spray(1)]).findings if one.rule.slug == "password-spray"]

@@ -69,7 +69,7 @@ def test_duckdb_finds_what_the_judge_finds(rule: Any, case: Any) -> None:
     wanted = Judge(CATALOGUE.baselines).findings(rule, case_rows)
     assert keys(query, results) == {finding.keys for finding in wanted}
     assert {one for row in results for one in row["event_ids"]} == {one for hit in wanted for one in hit.ids} or not (
-        isinstance(rule.query, (ir.EventQuery, ir.WindowQuery))
+        isinstance(rule.query, (ir.EventQuery, ir.WindowQuery, ir.FollowedQuery))
     )
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
-from entrawatch.dialects import sql_baseline
+from entrawatch.dialects import sql_baseline, sql_evidence
 from entrawatch.dialects.base import Dialect, Unsupported, of_list
 from entrawatch.dialects.comments import about
+from entrawatch.dialects.sql_parts import group_key, in_table, interval, listed, named, of_reached, once, own_ids
 from entrawatch.dialects.sql_predicates import (
     EXECUTED,
     Expr,
@@ -26,12 +27,11 @@ from entrawatch.dialects.sql_predicates import (
     given,
     parameter_tables,
 )
-from entrawatch.dialects.sql_time import at, number, numbers, seconds, slot
+from entrawatch.dialects.sql_time import at, number, numbers, slot
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
 
     from entrawatch.rules.rule import Baseline, Rule
 
@@ -74,10 +74,10 @@ class Sql(Dialect):
             tables += self._outside(query.outside, "hits", exp.column("window_end"))
             source = "outside"
         end = exp.column("window_end")
-        start = exp.Sub(this=end.copy(), expression=_interval(query.length))
-        groups = [_key(field) for field in query.by]
+        start = exp.Sub(this=end.copy(), expression=interval(query.length))
+        groups = [group_key(field) for field in query.by]
         # first who reached the threshold, then what there is to say of them: most groups stay far below it
-        tables += [("reached", self._reached(query, source)), ("found", _of_reached(query, source))]
+        tables += [("reached", self._reached(query, source)), ("found", of_reached(query, source))]
         finding = self._finding(rule, "found", (start, end), (TIME, TIME), self._measure(query))
         return self._text(rule, tables, finding.group_by(*groups, exp.column("window_end")))
 
@@ -85,13 +85,15 @@ class Sql(Dialect):
         first = query.first
         if first.outside:
             raise Unsupported(query, "a baseline on the first step of a sequence")
-        groups = [_key(field) for field in first.by]
+        groups = [group_key(field) for field in first.by]
+        by = {f"by_{n}": key for n, key in enumerate(groups)}
         same = [exp.alias_(folded(exp.Min(this=column(field.name))), f"same_{n}") for n, field in enumerate(query.same)]
-        times = [_named(exp.Min, column(TIME), FIRST), _named(exp.Max, column(TIME), LAST)]
-        tried = [_named(exp.ArrayAgg, folded(column(field.name)), "tried") for field in _given(query.among)]
+        same += [exp.alias_(key.copy(), name) for name, key in by.items()]
+        times = [named(exp.Min, column(TIME), FIRST), named(exp.Max, column(TIME), LAST)]
+        tried = [named(exp.ArrayAgg, folded(column(field.name)), "tried") for field in listed(query.among)]
         reached = exp.GTE(this=self._measured(first), expression=self.predicates.value(first.measure.at_least))
         sprays = (
-            exp.select(*same, *tried, *times)
+            exp.select(*same, *tried, *times, exp.alias_(exp.column("window_end"), "reached_end"))
             .from_(exp.to_table("hits"))
             .group_by(*groups, exp.column("window_end"))
             .having(reached)
@@ -99,19 +101,27 @@ class Sql(Dialect):
         tables = [
             ("hits", self._windowed(rule, first)),
             ("reached", sprays),
-            ("following", self._following(rule, query)),
+            ("following", self._following(rule, query, [*by, "reached_end"])),
         ]
-        end = at(slot(column(TIME), query.every, 1), query.every, self.profile)
-        start = exp.Sub(this=end.copy(), expression=_interval(query.within))
-        grouped = self._finding(rule, "following", (start, end), (FIRST, TIME))
+        on: list[Expr] = [
+            exp.EQ(this=key.transform(in_table("hits")), expression=exp.column(name, "following"))
+            for name, key in {**by, "reached_end": exp.column("window_end")}.items()
+        ]
+        earlier = exp.select().from_(exp.to_table("following")).join("hits", on=all_of(on))
+        end = at(slot(column(TIME, "following"), query.every, 1), query.every, self.profile)
+        told = sql_evidence.rows(rule, evidence(rule), "following", [FIRST], earlier, column(ID, "hits"), ends=end)
+        ends = exp.column("ends")
+        start = exp.Sub(this=ends, expression=interval(query.within))
+        grouped = self._finding(rule, "evidence", (start, ends), (FIRST, TIME), own_ids())
         # what follows a month later is another finding
-        grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys], end.copy())
-        return self._text(rule, tables, grouped)
+        grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys], ends.copy())
+        return self._text(rule, [*tables, ("evidence", told)], grouped)
 
     def joined(self, rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
         mine, theirs = query.on
         partner = (
             exp.select(exp.alias_(folded(column(theirs.name)), "partner_key"), exp.alias_(column(TIME), "partner_time"))
+            .select(exp.alias_(column(ID), "partner_id"))
             .distinct()
             .from_(exp.to_table(query.source))
             .where(self.predicates.write(query.partner), given(column(theirs.name)))
@@ -122,18 +132,22 @@ class Sql(Dialect):
         late = exp.Greatest(this=column(TIME), expressions=[exp.column("partner_time")], ignore_nulls=True)
         early = exp.Least(this=column(TIME), expressions=[exp.column("partner_time")], ignore_nulls=True)
         end = at(slot(late, query.every, 1), query.every, self.profile)
-        start = exp.Sub(this=end.copy(), expression=_interval(query.length))
+        start = exp.Sub(this=end.copy(), expression=interval(query.length))
         hits = (
             exp.select("event.*", exp.alias_(end, "window_end"), exp.alias_(start, "window_start"))
-            .select(exp.alias_(early.copy(), FIRST), exp.alias_(late.copy(), LAST))
+            .select(exp.alias_(early.copy(), FIRST), exp.alias_(late.copy(), LAST), "partner_id")
             .from_(exp.to_table("event"))
             .join("partner", on=exp.EQ(this=folded(column(mine.name)), expression=exp.column("partner_key")))
             .where(exp.LTE(this=start.copy(), expression=early))
         )
         window = exp.column("window_start"), exp.column("window_end")
-        grouped = self._finding(rule, "hits", window, (FIRST, LAST))
+        times = ["window_start", "window_end", FIRST, LAST]
+        earlier = exp.select().from_(exp.to_table("hits"))
+        told = sql_evidence.rows(rule, evidence(rule), "hits", times, earlier, exp.column("partner_id"))
+        grouped = self._finding(rule, "evidence", window, (FIRST, LAST), own_ids())
         grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys])
-        return self._text(rule, [("event", event), ("partner", partner), ("hits", hits)], grouped)
+        tables = [("event", event), ("partner", partner), ("hits", hits), ("evidence", told)]
+        return self._text(rule, tables, grouped)
 
     # --- their parts ---
 
@@ -152,7 +166,7 @@ class Sql(Dialect):
 
     def _reached(self, query: ir.WindowQuery, source: str) -> exp.Select:
         """The groups, and the windows, in which the threshold was met."""
-        keys = {f"reached_{place}": _key(field) for place, field in enumerate(query.by)}
+        keys = {f"reached_{place}": group_key(field) for place, field in enumerate(query.by)}
         end = exp.column("window_end")
         return (
             exp.select(*[exp.alias_(key.copy(), name) for name, key in keys.items()], exp.alias_(end, "reached_end"))
@@ -161,19 +175,19 @@ class Sql(Dialect):
             .having(exp.GTE(this=self._measured(query), expression=self.predicates.value(query.measure.at_least)))
         )
 
-    def _following(self, rule: Rule, query: ir.FollowedQuery) -> exp.Select:
+    def _following(self, rule: Rule, query: ir.FollowedQuery, group: Sequence[str]) -> exp.Select:
         on: list[Expr] = [
             exp.EQ(this=folded(column(field.name)), expression=exp.column(f"same_{n}"))
             for n, field in enumerate(query.same)
         ]
         on.append(exp.GT(this=column(TIME), expression=exp.column(LAST)))
-        latest = exp.Add(this=exp.column(LAST), expression=_interval(query.within))
+        latest = exp.Add(this=exp.column(LAST), expression=interval(query.within))
         on.append(exp.LTE(this=column(TIME), expression=latest))
-        for field in _given(query.among):
+        for field in listed(query.among):
             on.append(exp.ArrayContains(this=exp.column("tried"), expression=folded(column(field.name))))
             on.append(given(column(field.name)))
         return (
-            exp.select(f"{rule.source}.*", FIRST)
+            exp.select(f"{rule.source}.*", FIRST, *group)
             .from_(exp.to_table(rule.source))
             .join("reached", on=all_of(on))
             .where(self.predicates.write(query.then))
@@ -209,10 +223,10 @@ class Sql(Dialect):
         ids = exp.ArrayAgg(this=exp.Distinct(expressions=[column(ID)]))
         return exp.select(
             *keys,
-            exp.alias_(_once(window[0], exp.Min), "window_start"),
-            exp.alias_(_once(window[1], exp.Max), "window_end"),
-            _named(exp.Min, column(times[0]), "first_event"),
-            _named(exp.Max, column(times[1]), "last_event"),
+            exp.alias_(once(window[0], exp.Min), "window_start"),
+            exp.alias_(once(window[1], exp.Max), "window_end"),
+            named(exp.Min, column(times[0]), "first_event"),
+            named(exp.Max, column(times[1]), "last_event"),
             exp.alias_(self._level(rule), "level"),
             *measures,
             exp.alias_(exp.Count(this=exp.Distinct(expressions=[column(ID)])), "events"),
@@ -255,41 +269,3 @@ def evidence(rule: Rule) -> list[ir.FieldRef]:
     keys = {key.field.name for key in rule.keys}
     fields = [*rule.shown, *(entity.field for entity in rule.entities)]
     return list({field.name: field for field in fields if field.name not in keys}.values())
-
-
-def _of_reached(query: ir.WindowQuery, source: str) -> exp.Select:
-    """The rows of the groups that met the threshold."""
-    on: list[Expr] = [
-        exp.EQ(this=_key(field), expression=exp.column(f"reached_{place}")) for place, field in enumerate(query.by)
-    ]
-    on.append(exp.EQ(this=exp.column("window_end"), expression=exp.column("reached_end")))
-    return exp.select(f"{source}.*").from_(exp.to_table(source)).join("reached", on=all_of(on))
-
-
-def _key(field: ir.FieldRef) -> Expr:
-    """A part of a group's key.
-
-    :raises Unsupported: engines write it in ways of their own, or it is a list.
-    """
-    if field.many:
-        raise Unsupported(field, of_list(field, "grouping by"))
-    if field.kind in {"boolean", "time"}:
-        raise Unsupported(field, f"grouping by {field.name}, a {field.kind}; take text, a number or an address")
-    return comparable(field, column(field.name))
-
-
-def _given(field: ir.FieldRef | None) -> list[ir.FieldRef]:
-    return [] if field is None else [field]
-
-
-def _interval(span: timedelta) -> Expr:
-    return seconds(int(span.total_seconds()))
-
-
-def _named(aggregate: type[exp.AggFunc], value: Expr, name: str) -> Expr:
-    return exp.alias_(aggregate(this=value), name)
-
-
-def _once(value: Expr, aggregate: type[exp.Min] | type[exp.Max]) -> Expr:
-    """The value as one of a group: aggregated unless it is so already."""
-    return value.copy() if value.find(exp.AggFunc) else aggregate(this=value.copy())

@@ -30,6 +30,7 @@ class Finding:
     :param first_event: time of the first of all the events it rests on; of a sequence or a join, both sides' events.
     :param last_event: time of the last one.
     :param measures: what was counted, by name.
+    :param own_ids: of a sequence or a join, the events that it is about; they are the first of `event_ids`.
     :param evidence: different values of the fields worth seeing first.
     """
 
@@ -43,6 +44,7 @@ class Finding:
     measures: dict[str, int]
     event_ids: tuple[str, ...]
     evidence: dict[str, tuple[str, ...]]
+    own_ids: tuple[str, ...] = ()
 
     @property
     def severity(self) -> int:
@@ -113,7 +115,7 @@ def findings(rule: Rule, rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
 
 def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
     counted = {name: row[name] for name in row if name == "attempts" or name.startswith("distinct ")}
-    ids = tuple(sorted(str(one) for one in row["event_ids"] if one is not None))
+    own = _ids(row.get("own_ids", ()))
     return Finding(
         rule=rule,
         level=row["level"],
@@ -123,9 +125,19 @@ def _finding(rule: Rule, row: Mapping[str, Any]) -> Finding:
         last_event=_moment(row["last_event"]),
         keys={key.name: row[key.name] for key in rule.keys},
         measures={**counted, "events": row["events"]},
-        event_ids=ids,
+        event_ids=_ordered(own, _ids(row["event_ids"])),
         evidence={field.name: _values(row[field.name]) for field in evidence(rule)},
+        own_ids=own,
     )
+
+
+def _ids(found: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(sorted(str(one) for one in found if one is not None))
+
+
+def _ordered(own: Iterable[str], all_: Iterable[str]) -> tuple[str, ...]:
+    """A line tells a hundred of them: the success of a spray is to be one."""
+    return tuple(dict.fromkeys((*own, *all_)))
 
 
 def _moment(found: Any) -> datetime:
@@ -145,7 +157,8 @@ def _folded(finding: Finding) -> tuple[str, ...]:
 
 def _joined(run: list[Finding]) -> Finding:
     """One finding of several: all at once, for a year of hits is one run."""
-    ids = tuple(sorted({event for one in run for event in one.event_ids}))
+    own = tuple(sorted({event for one in run for event in one.own_ids}))
+    ids = _ordered(own, sorted({event for one in run for event in one.event_ids}))
     measures = {name: max(one.measures[name] for one in run) for name in run[0].measures}
     return replace(
         run[0],
@@ -155,6 +168,7 @@ def _joined(run: list[Finding]) -> Finding:
         last_event=max(one.last_event for one in run),
         measures={**measures, "events": len(ids)},
         event_ids=ids,
+        own_ids=own,
         evidence={
             name: tuple(sorted({value for one in run for value in one.evidence[name]})) for name in run[0].evidence
         },

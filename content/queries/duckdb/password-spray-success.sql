@@ -19,9 +19,13 @@ WITH parameters AS (
 ), reached AS (
   SELECT
     LOWER(MIN("ipAddress")) AS same_0,
+    LOWER("ipAddress") AS by_0,
+    LOWER("appDisplayName") AS by_1,
+    LOWER("userAgent") AS by_2,
     ARRAY_AGG(LOWER("userPrincipalName")) AS tried,
     MIN("@timestamp") AS first_time,
-    MAX("@timestamp") AS last_time
+    MAX("@timestamp") AS last_time,
+    window_end AS reached_end
   FROM hits
   GROUP BY
     LOWER("ipAddress"),
@@ -37,7 +41,11 @@ WITH parameters AS (
 ), following AS (
   SELECT
     signin.*,
-    first_time
+    first_time,
+    by_0,
+    by_1,
+    by_2,
+    reached_end
   FROM signin
   JOIN reached
     ON LOWER("ipAddress") = same_0
@@ -47,21 +55,61 @@ WITH parameters AS (
     AND "userPrincipalName" <> ''
   WHERE
     "status.errorCode" = 0
+), evidence AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "following"."ipAddress" AS "ipAddress",
+      "following"."userPrincipalName" AS "userPrincipalName",
+      TO_TIMESTAMP((
+        FLOOR(EPOCH("following"."@timestamp") / 900) + 1
+      ) * 900) AS ends,
+      "following"."appDisplayName" AS "appDisplayName",
+      "following"."resourceDisplayName" AS "resourceDisplayName",
+      "following"."conditionalAccessStatus" AS "conditionalAccessStatus",
+      "following"."authenticationRequirement" AS "authenticationRequirement",
+      "following"."userAgent" AS "userAgent",
+      "following"."location.countryOrRegion" AS "location.countryOrRegion",
+      "following"."first_time" AS "first_time",
+      "following"."@timestamp" AS "@timestamp",
+      "following"."event.id" AS "event.id",
+      "following"."event.id" AS own_id
+    FROM following
+    UNION
+    SELECT
+      "following"."ipAddress" AS "ipAddress",
+      "following"."userPrincipalName" AS "userPrincipalName",
+      TO_TIMESTAMP((
+        FLOOR(EPOCH("following"."@timestamp") / 900) + 1
+      ) * 900) AS ends,
+      NULL AS "appDisplayName",
+      NULL AS "resourceDisplayName",
+      NULL AS "conditionalAccessStatus",
+      NULL AS "authenticationRequirement",
+      NULL AS "userAgent",
+      NULL AS "location.countryOrRegion",
+      NULL AS "first_time",
+      NULL AS "@timestamp",
+      "hits"."event.id" AS "event.id",
+      NULL AS own_id
+    FROM following
+    JOIN hits
+      ON LOWER(hits."ipAddress") = following.by_0
+      AND LOWER(hits."appDisplayName") = following.by_1
+      AND LOWER(hits."userAgent") = following.by_2
+      AND hits.window_end = following.reached_end
+  ) AS events
 )
 SELECT
   MIN("ipAddress") AS "ipAddress",
   MIN("userPrincipalName") AS "userPrincipalName",
-  MIN(
-    TO_TIMESTAMP((
-      FLOOR(EPOCH("@timestamp") / 900) + 1
-    ) * 900) - INTERVAL '86400' SECOND
-  ) AS window_start,
-  MAX(TO_TIMESTAMP((
-    FLOOR(EPOCH("@timestamp") / 900) + 1
-  ) * 900)) AS window_end,
+  MIN(ends - INTERVAL '86400' SECOND) AS window_start,
+  MAX(ends) AS window_end,
   MIN("first_time") AS first_event,
   MAX("@timestamp") AS last_event,
   'critical' AS level,
+  ARRAY_AGG(DISTINCT own_id) AS own_ids,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "appDisplayName") AS "appDisplayName",
@@ -70,10 +118,8 @@ SELECT
   ARRAY_AGG(DISTINCT "authenticationRequirement") AS "authenticationRequirement",
   ARRAY_AGG(DISTINCT "userAgent") AS "userAgent",
   ARRAY_AGG(DISTINCT "location.countryOrRegion") AS "location.countryOrRegion"
-FROM following
+FROM evidence
 GROUP BY
   LOWER("ipAddress"),
   LOWER("userPrincipalName"),
-  TO_TIMESTAMP((
-    FLOOR(EPOCH("@timestamp") / 900) + 1
-  ) * 900)
+  ends

@@ -8,7 +8,8 @@ WITH event AS (
 ), partner AS (
   SELECT DISTINCT
     LOWER("correlationId") AS partner_key,
-    "@timestamp" AS partner_time
+    "@timestamp" AS partner_time,
+    "event.id" AS partner_id
   FROM signin
   WHERE
     (
@@ -26,7 +27,8 @@ WITH event AS (
       FLOOR(EPOCH(GREATEST("@timestamp", partner_time)) / 900) + 1
     ) * 900) - INTERVAL '86400' SECOND AS window_start,
     LEAST("@timestamp", partner_time) AS first_time,
-    GREATEST("@timestamp", partner_time) AS last_time
+    GREATEST("@timestamp", partner_time) AS last_time,
+    partner_id
   FROM event
   JOIN partner
     ON LOWER("correlationId") = partner_key
@@ -34,6 +36,46 @@ WITH event AS (
     TO_TIMESTAMP((
       FLOOR(EPOCH(GREATEST("@timestamp", partner_time)) / 900) + 1
     ) * 900) - INTERVAL '86400' SECOND <= LEAST("@timestamp", partner_time)
+), evidence AS (
+  SELECT
+    *
+  FROM (
+    SELECT
+      "hits"."id" AS "id",
+      "hits"."activityDisplayName" AS "activityDisplayName",
+      "hits"."entra.initiator.name" AS "entra.initiator.name",
+      "hits"."entra.target.name" AS "entra.target.name",
+      "hits"."category" AS "category",
+      "hits"."correlationId" AS "correlationId",
+      "hits"."initiatedBy.user.userPrincipalName" AS "initiatedBy.user.userPrincipalName",
+      "hits"."ipAddress" AS "ipAddress",
+      "hits"."window_start" AS "window_start",
+      "hits"."window_end" AS "window_end",
+      "hits"."first_time" AS "first_time",
+      "hits"."last_time" AS "last_time",
+      "hits"."@timestamp" AS "@timestamp",
+      "hits"."event.id" AS "event.id",
+      "hits"."event.id" AS own_id
+    FROM hits
+    UNION
+    SELECT
+      "hits"."id" AS "id",
+      NULL AS "activityDisplayName",
+      NULL AS "entra.initiator.name",
+      NULL AS "entra.target.name",
+      NULL AS "category",
+      NULL AS "correlationId",
+      NULL AS "initiatedBy.user.userPrincipalName",
+      NULL AS "ipAddress",
+      NULL AS "window_start",
+      NULL AS "window_end",
+      NULL AS "first_time",
+      NULL AS "last_time",
+      NULL AS "@timestamp",
+      partner_id AS "event.id",
+      NULL AS own_id
+    FROM hits
+  ) AS events
 )
 SELECT
   MIN("id") AS "id",
@@ -42,6 +84,7 @@ SELECT
   MIN("first_time") AS first_event,
   MAX("last_time") AS last_event,
   'medium' AS level,
+  ARRAY_AGG(DISTINCT own_id) AS own_ids,
   COUNT(DISTINCT "event.id") AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "activityDisplayName") AS "activityDisplayName",
@@ -51,6 +94,6 @@ SELECT
   ARRAY_AGG(DISTINCT "correlationId") AS "correlationId",
   ARRAY_AGG(DISTINCT "initiatedBy.user.userPrincipalName") AS "initiatedBy.user.userPrincipalName",
   ARRAY_AGG(DISTINCT "ipAddress") AS "ipAddress"
-FROM hits
+FROM evidence
 GROUP BY
   LOWER("id")
