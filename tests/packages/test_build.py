@@ -91,7 +91,9 @@ def test_the_command_checks_and_writes(tmp_path: Path, capsys: pytest.CaptureFix
         (["--check"], 0, []),
     ):
         assert main(["build", *arguments, "--content", str(tmp_path)]) == code
-        told = [line for line in capsys.readouterr().out.splitlines() if ": " in line]
+        *told, last = capsys.readouterr().out.splitlines()
         assert told == [f"{tmp_path}/{line}" for line in said]
+        ends = (" written or removed", " not as the rules say") if said else (" files as built",)
+        assert last.endswith(ends)
     assert main(["build", "--check", "--content", str(tmp_path)]) == 0
     assert main(["build", "--content", str(tmp_path / "nowhere")]) == 2

@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     for line in lines:
         print(f"{arguments.content}/{line}")
     if arguments.check:
+        print(f"{len(tree)} files, {len(lines)} not as the rules say" if lines else f"{len(tree)} files as built")
         return 1 if lines else 0
     print(f"{len(tree)} files, {len(lines)} written or removed")
     if arguments.release:
