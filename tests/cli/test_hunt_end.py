@@ -31,6 +31,7 @@ def lines(*records: Any) -> bytes:
 
 
 GOOD = lines(AUDIT)
+PORTAL = b"\xef\xbb\xbfDate (UTC),Request ID,User,Status\r\n2026-01-07T09:00:00Z,r1,Ann,Failure\r\n" * 3
 CUT = gzip.compress(lines(*({**AUDIT, "id": f"Directory_{n}"} for n in range(2000))))[:-2000]
 
 
@@ -44,6 +45,9 @@ CUT = gzip.compress(lines(*({**AUDIT, "id": f"Directory_{n}"} for n in range(200
         ({"a.jsonl": GOOD, "notes.txt": b"Dear all,\nthe logs.\n"}, [], 2, "2 lines not read"),
         ({"a.jsonl": GOOD, "b.parquet": b"PAR1 no"}, [], 2, "1 file not read to the end"),
         ({"a.jsonl": GOOD, "b.jsonl": lines({"a": 1}) * 1200}, [], 2, "1,200 lines not read"),
+        ({"a.jsonl": GOOD, "b.csv": PORTAL}, [], 2, "1 file not read to the end"),
+        ({"a.jsonl": b"\0" * 9 + GOOD + b"\0", "b.json": ("\ufeff" + GOOD.decode()).encode("utf-16-le")}, [], 0, ""),
+        ({"a.jsonl": GOOD.replace(b"\n", b"\r\n") + b'{"a":' * 100_000 + b"\r\n"}, [], 2, "1 line not read"),
         ({"a.jsonl": GOOD}, ["--fail"], 1, ""),
         ({"a.jsonl": GOOD + b"{no\n"}, ["--fail"], 1, "1 line not read"),
         ({"a.jsonl": lines(SIGN_IN) + b"{no\n"}, ["--fail"], 2, "1 line not read"),
@@ -89,3 +93,21 @@ def test_a_revision_is_no_further_sign_in(
         (tmp_path / f"{place}.jsonl").write_bytes(lines(record))
     done = call("hunt", tmp_path, "--rules", "brute-force")
     assert (done.code, done.out.splitlines()[0].strip()) == (0, f"no findings in {said}")
+
+
+@pytest.mark.parametrize("zone", ["+14:00", "-12:00", "Z", "+23:59"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+def test_a_time_at_the_end_of_all_times_ends_no_hunt(
+    call: Callable[..., Done], tmp_path: Path, time: str, zone: str
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines({**AUDIT, "activityDateTime": time + zone}))
+    done = call("hunt", tmp_path, "--since", "1960-01-01", "--until", "2026-01-01", "--format", "jsonl")
+    assert done.code == 0
+    assert "no time, or an impossible one" in done.err
+
+
+def test_a_folder_that_is_linked_into_itself_is_read_once(call: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(GOOD)
+    (tmp_path / "in").symlink_to(tmp_path)
+    done = call("hunt", tmp_path)
+    assert (done.code, done.out.splitlines()[0].strip()) == (0, "1 finding in 0 sign-ins and 1 audit event")

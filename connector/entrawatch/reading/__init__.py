@@ -90,6 +90,11 @@ def read_stream(stream: BinaryIO, name: str) -> Iterator[Item]:
     if text.head.startswith(_PARQUET):
         yield Bad(Where(name, 0), "is Parquet, which cannot be read from a stream; name the file")
         return
+    if table.is_portals(text):
+        yield Bad(
+            Where(name, 0), "is the CSV of the Entra portal's Download, which lacks much that rules read; download JSON"
+        )
+        return
     yield from table.rows(text) if table.is_table(text) else records(text)
     if text.trouble:
         yield Bad(text.where(), text.trouble, rest=True)

@@ -32,6 +32,12 @@ def is_table(text: Text) -> bool:
     return not _TELLING.isdisjoint(name.lower() for name in _header(first.split("\n", 1)[0]))
 
 
+def is_portals(text: Text) -> bool:
+    """Whether the text is CSV of the Entra admin center: its columns are for people, and no record's fields."""
+    header = [name.lower() for name in _header(text.buffer.lstrip("\ufeff").split("\n", 1)[0])]
+    return header[:1] == ["date (utc)"]
+
+
 def _header(line: str) -> list[str]:
     try:
         return [_ZONE.sub("", name.strip()) for name in next(csv.reader([line.rstrip("\r\n")]), [])]
