@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from datetime import datetime, timedelta, timezone
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from entrawatch.cli import demo
+from entrawatch import sinks
+from entrawatch.cli import demo, demo_summary
 from entrawatch.cli.demo_moment import afternoon, first_look, forms, time_of
+from entrawatch.clock import SystemClock
+from entrawatch.config.model import SinkConfig
 from entrawatch.emulator.records import Emitted
 from entrawatch.emulator.tenant import TenantOptions, generate
+from entrawatch.interfaces import Silent
+from entrawatch.normalize import normalize
+from entrawatch.schema.streams import STREAMS
 
 END = datetime(2026, 11, 24, 15, 30, tzinfo=timezone.utc)
 
@@ -52,3 +63,21 @@ def test_a_second_look_has_late_and_changed_records_to_find(seed: int) -> None:
     old = [history for history in forms(company).values() if again[0] <= time_of(history[0]) < again[1]]
     assert sum(first < history[0].arrives <= second for history in old) >= 3
     assert sum(history[0].arrives <= first < history[-1].arrives <= second for history in old) >= 1
+
+
+def test_the_command_to_look_inside_runs_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("it's $HOME")
+    out.mkdir()
+    config = SinkConfig("duckdb", "duckdb", {"path": out / demo.DATABASE, "memory_bytes": None})
+    sink = sinks.build(config, state_dir=out, observer=Silent(), clock=SystemClock(), stop=threading.Event())
+    record = {"id": "a", "createdDateTime": "2026-11-24T15:00:00Z"}
+    sink.write([normalize(record, STREAMS["interactive"])])
+    sink.close()
+    console = Console(file=StringIO(), width=100)
+    demo_summary.next_steps(console, out)
+    (shown,) = (line for line in console.file.getvalue().splitlines() if "look inside: " in line)  # type: ignore[attr-defined]
+    command = shown.partition("look inside: ")[2]
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "signin" in done.stdout

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from entrawatch.cli.console import number
@@ -10,8 +13,6 @@ from entrawatch.cli.tally import stream_table
 from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from entrawatch.cli.demo import Story
@@ -77,12 +78,23 @@ def closing(console: Console, story: Story, out: Path, shown: Optional[Path] = N
 
 def next_steps(console: Console, out: Path) -> None:
     """What a person does now."""
+    from rich.markup import escape
+
     console.print(
         "\n[cyan]next[/]  with your own tenant: [bold]entrawatch register-app --tenant-id TENANT[/], then README.md\n"
-        f"      look inside: [bold]duckdb {out / DATABASE}[/], or any file with [bold]jq[/]\n"
+        f"      look inside: [bold]{escape(look_inside(out))}[/]\n"
         "      the tenant as files, with its labelled attacks: [bold]entrawatch simulate --out sample[/]",
         soft_wrap=True,
     )
+
+
+def look_inside(out: Path) -> str:
+    """A shell's command that counts the events of each family; it needs nothing that the demo did not."""
+    python = Path(sys.executable)
+    here = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    query = "SELECT family, count(*) FROM events GROUP BY ALL"
+    code = f"import duckdb; duckdb.connect({str(out / DATABASE)!r}, read_only=True).sql({query!r}).show()"
+    return f"{shlex.quote(str(here))} -c {shlex.quote(code)}"
 
 
 def read(database: Path) -> tuple[dict[str, list[tuple[str, int]]], set[tuple[str, str]]]:
