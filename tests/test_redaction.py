@@ -10,7 +10,10 @@ import pytest
 from entrawatch.redaction import clean, visible
 
 #: what moves text about, has no width, or moves a terminal's cursor
-UNSEEN = "\x00\x07\x1b\x7f\x80\x9b\xad\u061c\u200b\u200d\u200e\u200f\u2028\u202a\u202d\u202e\u2066\u2069\ufeff\U000e0041\ud800"
+UNSEEN = (
+    "\x00\x07\x1b\x7f\x80\x9b\xad\u061c\u200b\u200d\u200e\u200f\u2028"
+    "\u202a\u202d\u202e\u2066\u2069\ufeff\U000e0041\ud800"
+)
 
 
 @pytest.mark.parametrize("char", UNSEEN)
