@@ -15,7 +15,7 @@ from tests.sinks.fakes import FakeClock
 from entrawatch import tls
 from entrawatch.config.model import AuthConfig, GraphConfig, Secret, SinkConfig, TenantConfig
 from entrawatch.deploy.rest import Connection, Rest
-from entrawatch.errors import EntrawatchError, SinkUnavailableError
+from entrawatch.errors import ConfigError, EntrawatchError, SinkUnavailableError
 from entrawatch.graph.auth import TokenSource
 from entrawatch.graph.transport import meaning
 from entrawatch.sinks import build
@@ -85,6 +85,18 @@ def test_a_server_that_speaks_no_tls_is_told_as_one(port: int, says: str, door: 
     assert (f"the server at localhost:{port} " in message) == (door != "elasticsearch")  # its client has several
     assert "CA" not in message
     assert not isinstance(caught.value, SinkUnavailableError) or message.startswith("sink")
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("door", [name for name in DOORS if name != "elasticsearch"])  # its client does not ask them
+def test_a_bundle_of_the_environment_that_is_not_there_is_told_with_the_variable(
+    variable: str, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "/nowhere/ca.pem")
+    with pytest.raises(ConfigError, match=f"^{variable}: cannot read /nowhere/ca.pem; .* unset {variable}$"):
+        DOORS[door]("https://localhost:1")
 
 
 def failed(reason: str, kind: type = ssl.SSLError) -> Exception:

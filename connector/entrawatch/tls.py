@@ -1,4 +1,6 @@
-"""A server that speaks no TLS where https was asked for: a CA bundle mends nothing there, though TLS has failed.
+"""Whom TLS trusts by the environment; a server that speaks no TLS where https was asked for.
+
+A CA bundle mends nothing in the latter, though TLS has failed.
 
 OpenSSL names what it met in place of a handshake (openssl/sslerr.h): by its version, plain http is a wrong version
 number or a record layer failure; urllib3 knows a plain proxy by the same words (urllib3/connection.py).
@@ -6,9 +8,12 @@ number or a record layer failure; urllib3 knows a plain proxy by the same words 
 
 from __future__ import annotations
 
+import os
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from entrawatch.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +22,20 @@ _PLAIN = frozenset(
     {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG"}
 )
 _DO = "check the port, turn TLS on there, or write http:// where it is this machine itself"
+
+
+def bundle_of_environment() -> str:
+    """The file or folder of CA certificates that requests takes from the environment; "" for its own.
+
+    :raises ConfigError: there is none where a variable says; requests would not name the variable.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        path = os.environ.get(name)
+        if path and not os.access(path, os.R_OK):
+            raise ConfigError([f"{name}: cannot read {path}; name a PEM file of CA certificates, or unset {name}"])
+        if path:
+            return path
+    return ""
 
 
 def plain(error: BaseException, url: str = "") -> str:

@@ -88,7 +88,7 @@ def ca_bundle(config: GraphConfig) -> str | bool:
     :raises ConfigError: the file cannot be read.
     """
     if config.ca_bundle is None:
-        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        return tls.bundle_of_environment() or True
     if not os.access(config.ca_bundle, os.R_OK):
         raise ConfigError([f"graph.ca_bundle: cannot read {config.ca_bundle}; give a PEM file of CA certificates"])
     return str(config.ca_bundle)

@@ -53,7 +53,7 @@ class HecClient:
     :param ca_bundle: CA certificates trusted instead of the system's; verification itself has no switch.
     :param timeout: seconds an answer may take.
     :param name: the sink's name, for messages.
-    :raises ConfigError: the token cannot stand in a header.
+    :raises ConfigError: the token cannot stand in a header; the environment's CA bundle cannot be read.
     """
 
     def __init__(
@@ -66,12 +66,13 @@ class HecClient:
         self._compress = compress
         self._channels = channels
         self._timeout = timeout
-        self._verify: Any = str(ca_bundle) if ca_bundle else True
+        local = urlsplit(self.base).scheme == "http"
+        self._verify: Any = str(ca_bundle or ("" if local else tls.bundle_of_environment())) or True
         self._session = requests.Session()
         if not (token.reveal().isascii() and token.reveal().isprintable()):
             raise ConfigError([f"sinks.{name}: token has characters no HEC token has; copy it anew"])
         self._session.auth = _Token(token)
-        if urlsplit(self.base).scheme == "http":
+        if local:
             self._session.trust_env = False  # it is this machine (sinks.options): a proxy would read the token
         elif proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
