@@ -77,6 +77,7 @@ def test_somebodys_own_files_are_neither_used_nor_written_over(tmp_path: Path, n
     with pytest.raises(ConfigError, match=rf"{name}.* not the emulator's.*; give another folder"):
         started(tmp_path)
     assert (tmp_path / name).read_text(encoding="utf-8") == OTHERS[name]
+    assert [file.name for file in tmp_path.iterdir()] == [name], "nothing is put beside it"
 
 
 def test_somebodys_own_certificate_is_not_served(tmp_path: Path) -> None:

@@ -32,20 +32,30 @@ class TokenRefusedError(Exception):
         super().__init__(text)
 
 
-def kept(file: Path, fresh: str) -> str:
-    """The secret in a file, for its owner's eyes alone; where there is none, the fresh one is put there.
+def held(file: Path) -> str:
+    """The secret in a file, "" where there is none.
 
     :raises ConfigError: the file holds something that is no secret.
     """
     with suppress(FileNotFoundError):
         found = file.read_bytes().strip()
-        if found:
-            if not (found.isascii() and found.decode("ascii").isprintable()):
-                raise ConfigError([f"{file} is not the emulator's client secret; give another folder"])
-            file.chmod(0o600)
-            return found.decode("ascii")
-    write_whole(file, fresh.encode(), 0o600)
-    return fresh
+        if not (found.isascii() and found.decode("ascii").isprintable()):
+            raise ConfigError([f"{file} is not the emulator's client secret; give another folder"])
+        return found.decode("ascii")
+    return ""
+
+
+def kept(file: Path, fresh: str) -> str:
+    """The secret in a file, for its owner's eyes alone; where there is none, the fresh one is put there.
+
+    :raises ConfigError: the file holds something that is no secret.
+    """
+    found = held(file)
+    if found:
+        file.chmod(0o600)
+    else:
+        write_whole(file, fresh.encode(), 0o600)
+    return found or fresh
 
 
 @dataclass

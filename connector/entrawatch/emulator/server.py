@@ -13,7 +13,7 @@ from entrawatch.clock import SystemClock
 from entrawatch.emulator.answers import RefusedError, refused
 from entrawatch.emulator.authority import Authority
 from entrawatch.emulator.certificate import public_key_of, server_context
-from entrawatch.emulator.credentials import App, kept
+from entrawatch.emulator.credentials import App, held, kept
 from entrawatch.emulator.devices import Devices, managed_identity
 from entrawatch.emulator.directory import Directory
 from entrawatch.emulator.keep import Keep
@@ -95,13 +95,14 @@ class Emulator:
         self._directory.cleanup()
 
     def _start(self) -> None:
-        self._keep.add(self._emitted)
-        self._emitted = ()
         folder = self._options.keep or Path(self._directory.name)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        context, self.ca_file = server_context(folder)
         self.secret_file = folder / "client-secret"
+        held(self.secret_file)  # one that is refused is refused before anything is put beside it
+        context, self.ca_file = server_context(folder)
         self.client_secret = kept(self.secret_file, self.client_secret)
+        self._keep.add(self._emitted)  # a large tenant takes minutes: what is refused is refused before it
+        self._emitted = ()
         self._server = Server(self._options.port, context, self._answer)
         self.url = self.login_url = f"https://localhost:{self._server.server_address[1]}"
         self.identity_endpoint = f"{self.url}/msi/token"
