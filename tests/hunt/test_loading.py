@@ -105,10 +105,12 @@ def test_an_odd_sign_in_is_left_to_the_normaliser_or_said_alike(
 @pytest.mark.parametrize(
     "key", ["id", "createdDateTime", "ipAddress", "status", "location", "userPrincipalName", "new"]
 )
-@pytest.mark.parametrize("value", ["", None, 2**63, "x"])
+@pytest.mark.parametrize("value", ["", None, 2**63, "x", {"city": "Oslo"}])
 def test_what_the_envelope_knows_better_is_left_to_the_normaliser(key: str, value: Any) -> None:
     record = {**SIGN_INS[0][1], "autonomousSystemNumber": value, key: value}
-    around = {"category": "SignInLogs", "callerIpAddress": "192.0.2.99", "time": "2026-02-02T02:02:02Z"}
+    around = {
+        "category": "SignInLogs", "callerIpAddress": "192.0.2.99", "time": "2026-02-02T02:02:02Z", "location": "SE",
+    }  # fmt: skip
     for whole in (record, {"properties": record, **around}):
         row = USUAL.row(whole)
         assert row is None or [one if one != "" else None for one in row] == said(whole)

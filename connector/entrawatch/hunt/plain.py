@@ -136,7 +136,7 @@ class UsualSignIns:
         """See the class."""
         if "properties" in record:
             props = record["properties"]
-            if type(props) is not dict or not _is_sign_in(record) or not props.get("ipAddress"):
+            if type(props) is not dict or not _is_sign_in(record) or _is_told_around(record, props):
                 return None
             record = props
         elif not _OTHER.isdisjoint(record) or not _like_sign_in(record):
@@ -163,6 +163,14 @@ _NOTHING: dict[str, Any] = {}
 
 def _like_sign_in(record: Record) -> bool:
     return "createdDateTime" in record and ("appId" in record or "status" in record or "signInEventTypes" in record)
+
+
+def _is_told_around(envelope: Record, props: Record) -> bool:
+    """Whether the address or the country may stand in the envelope alone."""
+    if not props.get("ipAddress"):
+        return True
+    place = props.get("location")
+    return "location" in envelope and not (type(place) is dict and place.get("countryOrRegion"))
 
 
 def _is_sign_in(envelope: Record) -> bool:
