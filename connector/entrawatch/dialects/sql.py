@@ -103,13 +103,16 @@ class Sql(Dialect):
             ("reached", sprays),
             ("following", self._following(rule, query, [*by, "reached_end"])),
         ]
+        end = at(slot(column(TIME), query.every, 1), query.every, self.profile)
+        tables += [("first_after", sql_evidence.first_after(rule, [*by, "reached_end"], end))]
         on: list[Expr] = [
-            exp.EQ(this=key.transform(in_table("hits")), expression=exp.column(name, "following"))
+            exp.EQ(this=key.transform(in_table("hits")), expression=exp.column(name, "first_after"))
             for name, key in {**by, "reached_end": exp.column("window_end")}.items()
         ]
-        earlier = exp.select().from_(exp.to_table("following")).join("hits", on=all_of(on))
-        end = at(slot(column(TIME, "following"), query.every, 1), query.every, self.profile)
-        told = sql_evidence.rows(rule, evidence(rule), "following", [FIRST], earlier, column(ID, "hits"), ends=end)
+        names = [column(name, "first_after") for name in sql_evidence.key_names(rule)]
+        earlier = exp.select(*names, "first_after.ends", column(ID, "hits"))
+        earlier = earlier.from_(exp.to_table("first_after")).join("hits", on=all_of(on))
+        told = sql_evidence.rows(rule, evidence(rule), "following", [FIRST], earlier, ends=end)
         ends = exp.column("ends")
         start = exp.Sub(this=ends, expression=interval(query.within))
         grouped = self._finding(rule, "evidence", (start, ends), (FIRST, TIME), own_ids())
@@ -142,8 +145,9 @@ class Sql(Dialect):
         )
         window = exp.column("window_start"), exp.column("window_end")
         times = ["window_start", "window_end", FIRST, LAST]
-        earlier = exp.select().from_(exp.to_table("hits"))
-        told = sql_evidence.rows(rule, evidence(rule), "hits", times, earlier, exp.column("partner_id"))
+        keys = [column(name) for name in sql_evidence.key_names(rule)]
+        earlier = exp.select(*keys, exp.alias_(exp.column("partner_id"), ID, quoted=True)).from_(exp.to_table("hits"))
+        told = sql_evidence.rows(rule, evidence(rule), "hits", times, earlier)
         grouped = self._finding(rule, "evidence", window, (FIRST, LAST), own_ids())
         grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys])
         tables = [("event", event), ("partner", partner), ("hits", hits), ("evidence", told)]

@@ -144,6 +144,7 @@ def _database() -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET memory_limit = '60%'")
+            connection.execute("SET enable_progress_bar = false")  # it would stand in standard output, among findings
             connection.execute("SET preserve_insertion_order = false")
             yield connection
         finally:

@@ -55,34 +55,61 @@ WITH parameters AS (
     AND "userPrincipalName" <> ''
   WHERE
     "status.errorCode" = 0
+), first_after AS (
+  SELECT
+    "ipAddress",
+    "userPrincipalName",
+    by_0,
+    by_1,
+    by_2,
+    reached_end,
+    TO_TIMESTAMP((
+      FLOOR(EPOCH("@timestamp") / 900) + 1
+    ) * 900) AS ends
+  FROM (
+    SELECT
+      by_0,
+      by_1,
+      by_2,
+      reached_end,
+      MIN("ipAddress") AS "ipAddress",
+      MIN("userPrincipalName") AS "userPrincipalName",
+      MIN("@timestamp") AS "@timestamp"
+    FROM following
+    GROUP BY
+      LOWER("ipAddress"),
+      LOWER("userPrincipalName"),
+      by_0,
+      by_1,
+      by_2,
+      reached_end
+  ) AS firsts
 ), evidence AS (
   SELECT
     *
   FROM (
     SELECT
-      "following"."ipAddress" AS "ipAddress",
-      "following"."userPrincipalName" AS "userPrincipalName",
+      "ipAddress",
+      "userPrincipalName",
       TO_TIMESTAMP((
-        FLOOR(EPOCH("following"."@timestamp") / 900) + 1
+        FLOOR(EPOCH("@timestamp") / 900) + 1
       ) * 900) AS ends,
-      "following"."appDisplayName" AS "appDisplayName",
-      "following"."resourceDisplayName" AS "resourceDisplayName",
-      "following"."conditionalAccessStatus" AS "conditionalAccessStatus",
-      "following"."authenticationRequirement" AS "authenticationRequirement",
-      "following"."userAgent" AS "userAgent",
-      "following"."location.countryOrRegion" AS "location.countryOrRegion",
-      "following"."first_time" AS "first_time",
-      "following"."@timestamp" AS "@timestamp",
-      "following"."event.id" AS "event.id",
-      "following"."event.id" AS own_id
+      "appDisplayName",
+      "resourceDisplayName",
+      "conditionalAccessStatus",
+      "authenticationRequirement",
+      "userAgent",
+      "location.countryOrRegion",
+      "first_time",
+      "@timestamp",
+      "event.id",
+      "event.id" AS own_id
     FROM following
-    UNION
+    UNION ALL
     SELECT
-      "following"."ipAddress" AS "ipAddress",
-      "following"."userPrincipalName" AS "userPrincipalName",
-      TO_TIMESTAMP((
-        FLOOR(EPOCH("following"."@timestamp") / 900) + 1
-      ) * 900) AS ends,
+      "ipAddress",
+      "userPrincipalName",
+      ends,
       NULL AS "appDisplayName",
       NULL AS "resourceDisplayName",
       NULL AS "conditionalAccessStatus",
@@ -91,14 +118,21 @@ WITH parameters AS (
       NULL AS "location.countryOrRegion",
       NULL AS "first_time",
       NULL AS "@timestamp",
-      "hits"."event.id" AS "event.id",
+      "event.id",
       NULL AS own_id
-    FROM following
-    JOIN hits
-      ON LOWER(hits."ipAddress") = following.by_0
-      AND LOWER(hits."appDisplayName") = following.by_1
-      AND LOWER(hits."userAgent") = following.by_2
-      AND hits.window_end = following.reached_end
+    FROM (
+      SELECT DISTINCT
+        "first_after"."ipAddress",
+        "first_after"."userPrincipalName",
+        first_after.ends,
+        "hits"."event.id"
+      FROM first_after
+      JOIN hits
+        ON LOWER(hits."ipAddress") = first_after.by_0
+        AND LOWER(hits."appDisplayName") = first_after.by_1
+        AND LOWER(hits."userAgent") = first_after.by_2
+        AND hits.window_end = first_after.reached_end
+    ) AS earlier
   ) AS events
 )
 SELECT

@@ -41,25 +41,25 @@ WITH event AS (
     *
   FROM (
     SELECT
-      "hits"."id" AS "id",
-      "hits"."activityDisplayName" AS "activityDisplayName",
-      "hits"."entra.initiator.name" AS "entra.initiator.name",
-      "hits"."entra.target.name" AS "entra.target.name",
-      "hits"."category" AS "category",
-      "hits"."correlationId" AS "correlationId",
-      "hits"."initiatedBy.user.userPrincipalName" AS "initiatedBy.user.userPrincipalName",
-      "hits"."ipAddress" AS "ipAddress",
-      "hits"."window_start" AS "window_start",
-      "hits"."window_end" AS "window_end",
-      "hits"."first_time" AS "first_time",
-      "hits"."last_time" AS "last_time",
-      "hits"."@timestamp" AS "@timestamp",
-      "hits"."event.id" AS "event.id",
-      "hits"."event.id" AS own_id
+      "id",
+      "activityDisplayName",
+      "entra.initiator.name",
+      "entra.target.name",
+      "category",
+      "correlationId",
+      "initiatedBy.user.userPrincipalName",
+      "ipAddress",
+      "window_start",
+      "window_end",
+      "first_time",
+      "last_time",
+      "@timestamp",
+      "event.id",
+      "event.id" AS own_id
     FROM hits
-    UNION
+    UNION ALL
     SELECT
-      "hits"."id" AS "id",
+      "id",
       NULL AS "activityDisplayName",
       NULL AS "entra.initiator.name",
       NULL AS "entra.target.name",
@@ -72,9 +72,14 @@ WITH event AS (
       NULL AS "first_time",
       NULL AS "last_time",
       NULL AS "@timestamp",
-      partner_id AS "event.id",
+      "event.id",
       NULL AS own_id
-    FROM hits
+    FROM (
+      SELECT DISTINCT
+        "id",
+        partner_id AS "event.id"
+      FROM hits
+    ) AS earlier
   ) AS events
 )
 SELECT
