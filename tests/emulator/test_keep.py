@@ -80,10 +80,13 @@ def test_somebodys_own_files_are_neither_used_nor_written_over(tmp_path: Path, n
     assert [file.name for file in tmp_path.iterdir()] == [name], "nothing is put beside it"
 
 
-def test_somebodys_own_certificate_is_not_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("authority", ["theirs", "ours"])
+def test_somebodys_own_certificate_is_not_served_nor_written_over(tmp_path: Path, authority: str) -> None:
+    started(tmp_path)
     pem = certificates.make(tmp_path / "server.pem")
     before = pem.read_bytes()
-    (tmp_path / "ca.pem").write_bytes(before)
+    if authority == "theirs":
+        (tmp_path / "ca.pem").write_bytes(before)
     with pytest.raises(ConfigError, match="give another folder"):
         started(tmp_path)
     assert pem.read_bytes() == before

@@ -108,10 +108,11 @@ def _good(ca: Optional[x509.Certificate], leaf: Optional[x509.Certificate]) -> b
 
 
 def _refuse_others(directory: Path, files: tuple[Path, ...], found: tuple[Optional[x509.Certificate], ...]) -> None:
-    """:raises ConfigError: something is in the files, and no certificate of ours among it."""
-    held = [file.name for file in files if file.exists() and file.stat().st_size]
-    if held and all(one is None or one.issuer != _name(_CA) for one in found):
-        raise ConfigError([f"{directory} has a {held[0]} that is not the emulator's; give another folder"])
+    """:raises ConfigError: somebody else's certificate is in the files, or something and no certificate of ours."""
+    others = [file.name for file, one in zip(files, found) if one and one.issuer != _name(_CA)]
+    odd = [file.name for file, one in zip(files, found) if not one and file.exists() and file.stat().st_size]
+    if others or (odd and not any(found)):
+        raise ConfigError([f"{directory} has a {[*others, *odd][0]} that is not the emulator's; give another folder"])
 
 
 def _make(ca_file: Path, chain: Path) -> None:
