@@ -112,7 +112,7 @@ def test_impossible_times_are_hunted_through_and_told(call: Callable[..., Done],
     logs.write_text(json.dumps([{**failure, "id": str(number)} for number in range(6)]), encoding="utf-8")
     done = call("hunt", logs, "--report", page)
     assert (done.code, "brute-force" in done.out) == (0, True)
-    assert "6 sign-ins have no time, or an impossible one" in done.err
+    assert "sign-ins without a time, or with an impossible one: 6." in done.err
 
 
 def test_a_page_can_be_written_to_what_is_no_file(call: Callable[..., Done], logs: Path, tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_what_the_logs_are_too_short_to_judge_is_no_finding_and_is_told(
         "sign-ins, and these begin on 2026-01-07 09:00 UTC: nothing is judged before 2026-01-14 09:00 UTC"
     )
     assert (note in done.err, note in html) == (not judged, not judged)
-    assert ("1 sign-ins have no time" in done.err) is timeless
+    assert ("sign-ins without a time, or with an impossible one: 1." in done.err) is timeless
 
 
 def test_a_baseline_without_its_source_judges_nothing(call: Callable[..., Done], tmp_path: Path) -> None:

@@ -153,6 +153,22 @@ def test_a_fault_is_told_with_its_file_its_key_and_what_was_expected(path: str, 
 
 
 @pytest.mark.parametrize(
+    ("slug", "key", "asked"),
+    [("password-spray-success", "correlation.then", "within"), ("third-party-changes", "join", "timespan")],
+)
+def test_what_follows_or_joins_is_in_a_window_of_whole_steps(slug: str, key: str, asked: str) -> None:
+    document = yaml.safe_load(next(ROOT.rglob(f"{slug}.yml")).read_text(encoding="utf-8"))
+    at = document
+    for part in key.split("."):
+        at = at[part]
+    at["every"] = "7m"
+    faults = Faults(f"{slug}.yml")
+    assert read_rule(yaml.safe_dump(document), faults, slug, CATALOGUE.baselines) is None
+    (line,) = faults.lines
+    assert line.endswith(f" {key}.every: a window of {at[asked]} is no whole number of its steps")
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("a: [1", "line 1, column"),

@@ -123,8 +123,8 @@ def notes(catalogue: Catalogue, unjudged: Iterable[Finding], spans_: Mapping[str
     for source, span in spans_.items():
         if span.timeless:
             yield (
-                f"{span.timeless} {_NAMES[source]} have no time, or an impossible one: a time that cannot be read is "
-                "taken for 1970-01-01, so findings of that day may join what did not happen together"
+                f"{_NAMES[source]} without a time, or with an impossible one: {span.timeless}. A time that cannot be "
+                "read is taken for 1970-01-01, so findings of that day may join what did not happen together"
             )
 
 

@@ -186,8 +186,7 @@ class _RuleReader:
     def _window(self, where: ir.Predicate, outside: Optional[ir.Outside], said: dict[str, Any]) -> ir.WindowQuery:
         length = duration(said["timespan"])
         every = duration(said["every"]) if "every" in said else max(length / 12, _SHORTEST_STEP)
-        if length % every:
-            self.faults.add("correlation.every", f"a window of {said['timespan']} is no whole number of its steps")
+        self._whole("correlation.every", length, every, said["timespan"])
         at_least = self._number("correlation.at_least", said["at_least"])
         measure: ir.Count | ir.Distinct = ir.Count(at_least)
         if "distinct" in said:
@@ -203,13 +202,22 @@ class _RuleReader:
             self.faults.add(f"{key}.same", f"{field.name} is no field of the group; it takes those of group-by")
         among = self._field(f"{key}.among", said["among"]) if "among" in said else None
         then = self._predicate(f"{key}.detection", said["detection"])
-        return ir.FollowedQuery(first, then, same, duration(said["within"]), duration(said["every"]), among)
+        within, every = duration(said["within"]), duration(said["every"])
+        self._whole(f"{key}.every", within, every, said["within"])
+        return ir.FollowedQuery(first, then, same, within, every, among)
+
+    def _whole(self, key: str, length: timedelta, every: timedelta, said: str) -> None:
+        """A window's length is so many steps: else what one run sees first, no run sees last."""
+        if length % every:
+            self.faults.add(key, f"a window of {said} is no whole number of its steps")
 
     def _join(self, where: ir.Predicate, said: dict[str, Any]) -> ir.JoinQuery:
         source = SOURCES[said["logsource"]["service"]]
         on = (self._field("join.field", said["field"]), self._field("join.field", said["field"], source))
         partner = self._predicate("join.detection", said["detection"], source)
-        return ir.JoinQuery(where, source, partner, on, duration(said["timespan"]), duration(said["every"]))
+        length, every = duration(said["timespan"]), duration(said["every"])
+        self._whole("join.every", length, every, said["timespan"])
+        return ir.JoinQuery(where, source, partner, on, length, every)
 
     def _outside(self) -> Optional[ir.Outside]:
         said = self.document.get("unless_baseline")
