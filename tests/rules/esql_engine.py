@@ -6,7 +6,6 @@ here) and keeps the filters of STATS apart, to be given back to the aggregate be
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -18,7 +17,7 @@ from esql import ast
 
 from entrawatch.schema.index_templates import datasets, mappings
 
-from .esql_values import Gap, Row, Value, cell, compiled, values
+from .esql_values import Gap, Row, Value, address, cell, compiled, values
 
 METADATA = {"_id": "keyword", "_index": "keyword", "_version": "long"}
 AGGREGATES = {"count", "values", "min", "max"}
@@ -92,18 +91,9 @@ def _typed(value: Any, kind: str) -> Any:
             return datetime.fromisoformat(str(value).replace("Z", "+00:00"))
         if kind == "boolean":
             return value if isinstance(value, bool) else {"true": True, "false": False}[value]
-        return {"long": int, "double": float, "ip": _address}[kind](value)
+        return {"long": int, "double": float, "ip": address}[kind](value)
     except (ValueError, KeyError, TypeError):
         return None
-
-
-def _address(text: str) -> Any:
-    """As Elasticsearch holds it: an IPv4 address that is written as IPv6 is IPv4.
-
-    https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/ip
-    """
-    address = ipaddress.ip_address(text)
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 # --- queries ----------------------------------------------------------------------------------------------------------

@@ -144,19 +144,22 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *cells: function(*cells) if _single(*cells) else None
 
 
-def _address(text: str) -> Any:
-    try:
-        return plain(ipaddress.ip_address(text))
-    except ValueError:
-        return None
-
-
-def plain(address: Any) -> Any:
+def address(text: str) -> Any:
     """An address as Elasticsearch holds it: an IPv4 one that is written as IPv6 is IPv4.
 
     https://www.elastic.co/docs/reference/elasticsearch/mapping-reference/ip
+
+    :raises ValueError: it is none.
     """
-    return getattr(address, "ipv4_mapped", None) or address
+    found = ipaddress.ip_address(text)
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _address(text: str) -> Any:
+    try:
+        return address(text)
+    except ValueError:
+        return None
 
 
 def _string(value: Any) -> str:
