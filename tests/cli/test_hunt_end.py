@@ -42,6 +42,8 @@ CUT = gzip.compress(lines(*({**AUDIT, "id": f"Directory_{n}"} for n in range(200
         ({"a.jsonl": GOOD + b"{no\n" * 2}, [], 2, "2 lines not read"),
         ({"a.jsonl": GOOD, "b.jsonl.gz": CUT}, [], 2, "1 file not read to the end"),
         ({"a.jsonl": GOOD + b"?\n", "b.jsonl.gz": CUT}, [], 2, "1 line not read, 1 file not read to the end"),
+        ({"a.jsonl": GOOD, "b.json": b"[" + GOOD + b","}, [], 2, "1 file not read to the end"),
+        ({"a.jsonl": GOOD, "b.json": b'{"value": [' + GOOD[:-9]}, [], 2, "1 file not read to the end"),
         ({"a.jsonl": GOOD, "notes.txt": b"Dear all,\nthe logs.\n"}, [], 2, "2 lines not read"),
         ({"a.jsonl": GOOD, "b.parquet": b"PAR1 no"}, [], 2, "1 file not read to the end"),
         ({"a.jsonl": GOOD, "b.jsonl": lines({"a": 1}) * 1200}, [], 2, "1,200 lines not read"),
@@ -103,7 +105,7 @@ def test_a_time_at_the_end_of_all_times_ends_no_hunt(
     (tmp_path / "a.jsonl").write_bytes(lines({**AUDIT, "activityDateTime": time + zone}))
     done = call("hunt", tmp_path, "--since", "1960-01-01", "--until", "2026-01-01", "--format", "jsonl")
     assert done.code == 0
-    assert "no time, or an impossible one" in done.err
+    assert "audit events without a time, or with an impossible one: 1." in done.err
 
 
 def test_a_folder_that_is_linked_into_itself_is_read_once(call: Callable[..., Done], tmp_path: Path) -> None:

@@ -40,11 +40,12 @@ _HEAD = 1 << 14
 class _Damaged(Exception):  # noqa: N818 - leads the scanner to its next try; nobody else sees it
     """What stands here is no JSON value; the text says why.
 
-    :param cut: whether it is only that the text ends here.
+    :param cut: whether it may be only that the text ends here.
+    :param ended: whether it surely is.
     """
 
-    def __init__(self, reason: str, *, cut: bool = False) -> None:
-        self.cut = cut
+    def __init__(self, reason: str, *, cut: bool = False, ended: bool = False) -> None:
+        self.cut, self.ended = cut or ended, ended
         super().__init__(reason)
 
 
@@ -66,7 +67,7 @@ def _tried(text: Text, depth: int) -> Iterator[Item]:
         yield from _value(text, depth)
     except _Damaged as damage:
         if not (damage.cut and text.trouble):  # a stream that broke off is told by its reader, once
-            yield Bad(text.where(), str(damage), _excerpt(text))
+            yield Bad(text.where(), str(damage), _excerpt(text), rest=damage.ended)
         if indent is None:
             raise _Lost from None
         _resume(text, indent)
@@ -153,7 +154,7 @@ def _list(text: Text, depth: int) -> Iterator[Item]:
             text.skip_to(text.pos + 1)
             return
         yield from _tried(text, depth + 1)
-    raise _Damaged("ends inside a list", cut=True)
+    raise _Damaged("ends inside a list", ended=True)
 
 
 def _end_of_page(text: Text) -> None:
@@ -168,7 +169,7 @@ def _end_of_page(text: Text) -> None:
         text.skip_to(text.pos + 1)
         if _forward(text, _SPACE):
             _decode(text)
-    raise _Damaged("ends inside a page", cut=True)
+    raise _Damaged("ends inside a page", ended=True)
 
 
 def _decode(text: Text) -> Any:
@@ -188,9 +189,11 @@ def _decode(text: Text) -> Any:
 def _read_on(text: Text, error: json.JSONDecodeError) -> None:
     """More text where the value may go on there; `_Damaged` where it is no JSON whatever follows."""
     # The decoder tells an unterminated string by its beginning, everything else by the place it stopped.
-    at_end = error.pos >= len(text.buffer) - 16 or error.msg.startswith("Unterminated string")
+    nothing = not text.buffer[error.pos :].strip()
+    ended = nothing or error.msg.startswith("Unterminated string")
+    at_end = ended or error.pos >= len(text.buffer) - 16
     seen = text.buffer[text.pos : error.pos]
-    if "delimiter" in error.msg or not text.buffer[error.pos :].strip():
+    if "delimiter" in error.msg or nothing:
         seen = seen.rstrip()  # what is missing belongs behind what there is, not on the line of what follows
     line = text.line + seen.count("\n")
     reason = f"is no JSON ({error.msg}{f' on line {line}' if line != text.line else ''})"
@@ -199,7 +202,7 @@ def _read_on(text: Text, error: json.JSONDecodeError) -> None:
     if len(text.buffer) - text.pos > MOST:
         raise _Damaged(f"is longer than {MOST >> 20} Mi characters")
     if not text.more():
-        raise _Damaged(reason, cut=True)
+        raise _Damaged(reason, cut=True, ended=ended)
 
 
 def records_of(value: Any, where: Where) -> Iterator[Item]:
