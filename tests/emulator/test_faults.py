@@ -312,9 +312,13 @@ WRONG = [
     ("[]", ["no list of faults"]),
     ("", ["no list of faults"]),
     ("faults: 3", ["no list of faults"]),
-    ("faults: [", ["neither YAML nor JSON"]),
-    ("faults: [{action: !!python/name:os.system x}]", ["neither YAML nor JSON"]),
-    (b"\xff\xfe\x00", ["cannot be read"]),
+    ("faults: [", ["line 1, column 10: neither YAML nor JSON: expected the node content, but found '<stream end>"]),
+    ("seed: 1\nfaults:\n  - {action: drop", ["line 3, column 18: neither YAML nor JSON: expected ',' or '}', but got"]),
+    ("faults: [{action: !!python/name:os.system x}]", ["line 1, column 19: neither YAML nor JSON: could not"]),
+    ("faults: [{action: 2026-13-45}]", ["neither YAML nor JSON: month must be in 1..12"]),
+    ("faults: \x07", ["neither YAML nor JSON: special characters are not allowed; docs"]),
+    ("faults: " + "[" * 2000, ["neither YAML nor JSON: it is nested too deeply"]),
+    (b"\xff\xfe\x00", ["it is no UTF-8 text (byte 1); save it as UTF-8"]),
 ]  # fmt: skip
 
 

@@ -164,13 +164,24 @@ def _entry(entry: Any) -> Fault:
 def _document(path: Path) -> dict[str, Any]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: cannot be read ({error}); give a YAML or JSON file"]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError([f"{path}: neither YAML nor JSON ({' '.join(str(error).split())})"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: it is no UTF-8 text (byte {error.start + 1}); save it as UTF-8"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); give a YAML or JSON file"]) from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        raise ConfigError([f"{path}: {_no_yaml(error)}"]) from None
     if not isinstance(value, dict) or not isinstance(value.get("faults"), list):
         raise ConfigError([f"{path}: no list of faults; write faults: [{{action: …}}]"])
     return value
+
+
+def _no_yaml(error: Exception) -> str:
+    """Where and why a text is none; PyYAML lets a ValueError or the like through for a date that is none."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    deep = "it is nested too deeply" if isinstance(error, RecursionError) else ""
+    reason = deep or getattr(error, "problem", None) or getattr(error, "reason", None) or error
+    return f"{where}neither YAML nor JSON: {' '.join(str(reason).split())}; docs/emulator.md shows a file"
 
 
 def load_faults(path: Path) -> tuple[tuple[Fault, ...], int]:
