@@ -111,6 +111,23 @@ def test_a_list_where_one_value_is_asked_for_comes_with_the_field_that_has_one(
 
 
 @pytest.mark.parametrize(
+    ("field", "instead"),
+    [
+        ("TargetDisplayName", "; entra.target.name is one value, the "),
+        ("targetResources.modifiedProperties.newValue", "; take a field of one value (docs/fields.md says which"),
+    ],
+)
+def test_elasticsearchs_reason_names_the_field_to_take_in_a_lists_place(
+    call: Callable[..., Done], tmp_path: Path, field: str, instead: str
+) -> None:
+    rule = tmp_path / "target.yml"
+    rule.write_text(SIGMA.replace("signinlogs", "auditlogs").replace("ResultType: 50053", f"{field}: x"))
+    (told,) = json.loads(call("rules", "validate", rule, "--format", "json").out)
+    for name in ("esql", "eql"):
+        assert f"it is no column{instead}" in told["refused"][name]
+
+
+@pytest.mark.parametrize(
     ("profile", "source"),
     [("normalized", "entrawatch_signin"), ("azure:monitor:aad", "entrawatch_signin_azure_monitor_aad")],
 )

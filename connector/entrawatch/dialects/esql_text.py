@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
+from entrawatch.rules.names import instead_of_list
 from entrawatch.schema.fields import resolve
 from entrawatch.schema.streams import STREAMS
 
@@ -40,7 +41,8 @@ def column_of(ref: ir.FieldRef, source: str) -> Field:
     if known is None:
         raise Unsupported(ref, f"{source} has no field {ref.name}")
     if known.opaque or "*" in known.ecs or known.type in {"object", "flattened", "geo_point"}:
-        raise Unsupported(ref, f"{known.ecs} is inside a flattened field or a list of objects: it is no column")
+        told = f"{known.ecs} is inside a flattened field or a list of objects: it is no column"
+        raise Unsupported(ref, f"{told}; {instead_of_list(ref.name)}" if ref.many else told)
     return known
 
 
