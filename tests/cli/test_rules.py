@@ -111,6 +111,29 @@ def test_a_list_where_one_value_is_asked_for_comes_with_the_field_that_has_one(
 
 
 @pytest.mark.parametrize(
+    "action", [["rules", "validate"], ["rules", "coverage"], ["hunt", "logs.json", "--rules"]], ids=" ".join
+)
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        (
+            r"\d+curl(?=x)",
+            r"write [0-9] for \d, a second selection, joined with and, for the look-around (?=, or wildcards",
+        ),
+        ("a{1001}", "is no regular expression: invalid repetition size: {1001}"),
+    ],
+)
+def test_a_regular_expression_that_is_refused_is_told_in_one_line_and_by_no_library(
+    call: Callable[..., Done], tmp_path: Path, action: list[str], pattern: str, told: str
+) -> None:
+    rule = tmp_path / "re.yml"
+    rule.write_text(SIGMA.replace("ResultType: 50053", f"userAgent|re: '{pattern}'"), encoding="utf-8")
+    done = call(*action, rule)
+    assert done.line.startswith(f"entrawatch: {rule}: line 6: detection.selection.userAgent|re: '{pattern}' ")
+    assert told in done.line
+
+
+@pytest.mark.parametrize(
     ("field", "instead"),
     [
         ("TargetDisplayName", "; entra.target.name is one value, the "),

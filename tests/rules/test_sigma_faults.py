@@ -132,6 +132,15 @@ EVENTS = (
                 "line 4: 5: 5 is a key that is no text",
             ],
         ),
+        pytest.param(
+            f"{HEAD}detection: {{s: {{UserAgnt|startwith|contain: x, userAgent|fieldref: Nosuch}}, condition: s}}",
+            [
+                "line 3: detection.s.UserAgnt|startwith|contain: the signin source has no field 'UserAgnt'",
+                "line 3: detection.s.UserAgnt|startwith|contain: Sigma has no modifier 'contain'; did you mean contains?",
+                "line 3: detection.s.userAgent|fieldref: the signin source has no field 'Nosuch'",
+            ],
+            id="a field and its modifiers",
+        ),
         (GOOD.replace("{product: azure, service: signinlogs}", "5"), ["line 2: logsource: Sigma logsource must be"]),
         (
             GOOD.replace("product: azure", "category: signin"),

@@ -35,11 +35,6 @@ _ODD_LETTERS = "\u0130\u03a3\u03c2"
 #: what every language's parser bears
 _DEEPEST = 40
 _OPERATORS = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
-# Back references, look-around, named groups and flags mean different things, or nothing, in RE2, Lucene and PCRE;
-# classes by letter (\d, \w) hold other characters in each, and named ones ([:alpha:]) or {,3} are not everywhere.
-_UNCOMMON_REGEX = re.compile(
-    r"\(\?|\\[1-9bBAzZGkKQEpPxudDwWsSRXhHvVN]|[*+?}][+]|\^.*\^|\$.+\$|\[[:.=\[]|\[\^?[^\]]*(?:\[|--|&&|\|\||~~)|\{,"
-)
 
 
 class Detection:
@@ -50,7 +45,7 @@ class Detection:
     """
 
     def __init__(self, resolve: Resolve, parameters: Mapping[str, ir.Parameter]) -> None:
-        self._resolve = resolve
+        self.resolve = resolve
         self._parameters = parameters
 
     def predicate(self, detection: dict[str, object]) -> ir.Predicate:
@@ -77,7 +72,7 @@ class Detection:
         if isinstance(node, sc.ConditionOR):
             return _one_of(_flat(ir.Or, [self._node(part) for part in node.args]))
         if isinstance(node, sc.ConditionFieldEqualsValueExpression):
-            return self._test(node.value, self._resolve(node.field))
+            return self._test(node.value, self.resolve(node.field))
         raise Refused("a keyword without a field means nothing on structured records; write field|contains: keyword")
 
     @singledispatchmethod
@@ -155,24 +150,14 @@ class Detection:
 
     @_test.register
     def _regex(self, value: st.SigmaRegularExpression, field: ir.FieldRef) -> ir.Predicate:
-        if flags := value.flags - {st.SigmaRegularExpressionFlag.IGNORECASE}:
-            named = ", ".join(sorted(flag.name.lower() for flag in flags))
-            raise Refused(
-                f"{field.name}|re: not every engine knows the flag {named}; only i, without which case is none"
-            )
         pattern = str(value.regexp.to_plain() if hasattr(value.regexp, "to_plain") else value.regexp)
-        if _UNCOMMON_REGEX.search(pattern):
-            raise Refused(
-                f"{field.name}|re: {pattern!r} uses what not every engine reads alike; "
-                "write wildcards instead, or [0-9] for \\d"
-            )
         return ir.Matches(_text(field, "|re"), _same_everywhere(field, pattern))
 
     @_test.register
     def _reference(self, value: st.SigmaFieldReference, field: ir.FieldRef) -> ir.Predicate:
         if getattr(value, "starts_with", False) or getattr(value, "ends_with", False):
             raise Refused(f"{field.name}|fieldref: only whole fields compare")
-        other = self._resolve(value.field)
+        other = self.resolve(value.field)
         return ir.SameAs(_text(field, "|fieldref"), _text(other, "|fieldref"))
 
 

@@ -6,11 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an accident
     """A part of a rule that has no meaning here; the text says why and what to write instead."""
+
+
+def refusal(read: Callable[[], object]) -> str:
+    """Why something is refused; "" where it is not."""
+    try:
+        read()
+    except Refused as refused:
+        return str(refused)
+    return ""
 
 
 @dataclass

@@ -8,12 +8,13 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from sigma.rule import SigmaRule
 
 from entrawatch.rules.conditions import Detection, Resolve, by_pysigma
-from entrawatch.rules.faults import Faults, Refused
+from entrawatch.rules.faults import Faults, Refused, refusal
 from entrawatch.words import near
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def _told(key: Any, value: Any) -> Iterator[str]:
         return
     try:
         rule = by_pysigma(lambda: SigmaRule.from_dict({**_RIGHT, key: value}, collect_errors=True))
-    except Refused as refusal:
-        yield str(refusal)
+    except Refused as refused:
+        yield str(refused)
         return
     yield from (" ".join(str(error).split()) for error in rule.errors)
 
@@ -95,8 +96,8 @@ def predicate_of(
     reader = Detection(resolve, parameters)
     try:
         return reader.predicate(detection)
-    except Refused as refusal:
-        told = list(_parts(reader, detection)) or [("", str(refusal))]
+    except Refused as refused:
+        told = list(_parts(reader, detection)) or [("", str(refused))]
     for inner, reason in told:
         faults.add(f"{key}.{inner}" if inner else key, reason)
     return None
@@ -128,7 +129,7 @@ def _items(reader: Detection, key: str, part: Any) -> Iterator[tuple[str, str]]:
 def _item(reader: Detection, key: str, part: Any) -> Iterator[tuple[str, str]]:
     """What is refused of one field's values: each of them, for one that is wrong hides the next."""
     whole = _refusal(reader, {"x": part, "condition": "x"})
-    if whole is None:
+    if not whole:
         return
     if isinstance(next(iter(part.values()), None) if isinstance(part, dict) else None, dict):
         yield key, "a value is a text, a number, true, false, null or a list; write the path, as deviceDetail.trustType"
@@ -137,8 +138,18 @@ def _item(reader: Detection, key: str, part: Any) -> Iterator[tuple[str, str]]:
     told = []
     if isinstance(values, list):
         told = [_refusal(reader, {"x": {name: value}, "condition": "x"}) for value in values]
-    for reason in dict.fromkeys(filter(None, told)) or [whole]:
+    reasons = list(filter(None, told)) or [whole]
+    for reason in dict.fromkeys([*_unknown(reader, name, values), *reasons]):
         yield key, reason
+
+
+def _unknown(reader: Detection, name: Any, values: Any) -> Iterator[str]:
+    """Why the fields of a test are none, whatever is wrong with its modifiers beside them."""
+    field, *modifiers = name.split("|") if isinstance(name, str) else [""]
+    others = values if isinstance(values, list) else [values]
+    for one in (field, *(others if "fieldref" in modifiers else ())):
+        if isinstance(one, str) and one:
+            yield from filter(None, [refusal(partial(reader.resolve, one))])
 
 
 def _condition(reader: Detection, named: Mapping[Any, Any], condition: Any) -> Iterator[tuple[str, str]]:
@@ -169,9 +180,5 @@ def _undefined(named: Sequence[str], condition: str) -> list[str]:
     return list(told.values())
 
 
-def _refusal(reader: Detection, detection: dict[Any, Any]) -> Optional[str]:
-    try:
-        reader.predicate(detection)
-    except Refused as refusal:
-        return str(refusal)
-    return None
+def _refusal(reader: Detection, detection: dict[Any, Any]) -> str:
+    return refusal(lambda: reader.predicate(detection))
