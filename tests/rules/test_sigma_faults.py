@@ -136,7 +136,7 @@ EVENTS = (
             f"{HEAD}detection: {{s: {{UserAgnt|startwith|contain: x, userAgent|fieldref: Nosuch}}, condition: s}}",
             [
                 "line 3: detection.s.UserAgnt|startwith|contain: the signin source has no field 'UserAgnt'",
-                "line 3: detection.s.UserAgnt|startwith|contain: Sigma has no modifier 'contain'; did you mean contains?",
+                "line 3: detection.s.UserAgnt|startwith|contain: Sigma has no modifier 'contain'; did you mean contain",
                 "line 3: detection.s.userAgent|fieldref: the signin source has no field 'Nosuch'",
             ],
             id="a field and its modifiers",
@@ -207,6 +207,48 @@ def test_a_document_of_the_catalogues_form_is_held_against_its_schema(tmp_path: 
     _, faults = read(path)
     assert f"{path}: 'tests' is a required property" in faults
     assert f"{path}: line 5: level: 'severe' is none of informational, low, medium, high, critical" in faults
+
+
+FAULTY = f"{HEAD}name: failed\ndetection: {{s: {{Nosuch: 1}}, condition: s}}\n---\n{EVENTS}"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            FAULTY.replace("rules: x", "rules: failed").replace("IPAddress", "IPAddres"),
+            [
+                "line 4: detection.s.Nosuch: the signin source has no field 'Nosuch'",
+                "line 7: correlation.rules: failed (line 1 of {}) has faults of its own; they come first",
+                "line 7: correlation.group-by: the signin source has no field 'IPAddres'",
+            ],
+        ),
+        (
+            FAULTY.replace("rules: x", "rules: failed").replace("service: signinlogs", "service: [x]"),
+            [
+                "line 2: logsource: ", "line 2: logsource: product azure, service ['x'] is none",
+                "line 7: correlation.rules: failed (line 1 of {}) has faults of its own; they come first",
+            ],
+        ),
+        (
+            FAULTY,
+            [
+                "line 4: detection.s.Nosuch: the signin source has no field 'Nosuch'",
+                "line 7: correlation.rules: x is the name or id of no rule that was read with it",
+            ],
+        ),
+    ],
+    ids=["and of its fields", "without a source", "unknown"],
+)  # fmt: skip
+def test_a_rule_that_is_counted_over_and_has_faults_is_no_unknown_one(
+    tmp_path: Path, text: str, told: list[str]
+) -> None:
+    path = tmp_path / "x.yml"
+    path.write_text(text, encoding="utf-8")
+    _, faults = read(path)
+    assert len(faults) == len(told), faults
+    for line, start in zip(faults, told):
+        assert line.startswith(f"{path}: {start.format(path)}")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from entrawatch.rules import ir
 from entrawatch.rules.attack import tactics
 from entrawatch.rules.catalogue import read_rule
-from entrawatch.rules.correlation import names_in, window_of
+from entrawatch.rules.correlation import Faulty, names_in, window_of
 from entrawatch.rules.defaults import entities, shown, triage
 from entrawatch.rules.document import read_documents
 from entrawatch.rules.faults import Faults, Refused
@@ -28,7 +28,7 @@ from entrawatch.rules.shipped import shipped
 from entrawatch.rules.sigma_faults import check_header, predicate_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from entrawatch.rules.document import Document
@@ -73,6 +73,7 @@ class _Reader:
         self.faults: list[Fault] = []
         self._found: list[tuple[Own, Document]] = []
         self._names: dict[str, Own] = {}
+        self._faulty: dict[str, Faulty] = {}
         self._later: list[tuple[Document, Path, Faults]] = []
         self._counted: set[str] = set()
 
@@ -90,11 +91,14 @@ class _Reader:
             rule = _rule(document, text or "", path, own)
             if rule is not None and not own.lines:
                 self._keep(Own(rule, path, line=document.places["detection"]), document, own)
+            else:
+                where = f"line {min(document.places.values(), default=1)} of {path}"
+                self._faulty.update(dict.fromkeys(_called(document).values(), Faulty(where, _source_in(document))))
             self._tell(path, own)
 
     def correlations(self) -> None:
         """Read what waited."""
-        plain = {name: own.rule for name, own in self._names.items()}
+        plain: dict[str, Rule | Faulty] = {**self._faulty, **{name: own.rule for name, own in self._names.items()}}
         for document, path, faults in self._later:
             rule = _correlation(document, plain, faults)
             self._counted.update(names_in(document["correlation"]))  # where it is refused, too: its part is no rule
@@ -107,7 +111,7 @@ class _Reader:
 
     def _keep(self, own: Own, document: Document, faults: Faults) -> None:
         """Take the rule, and remember it by what correlations may call it; a second one of a name or id is none."""
-        called = {key: str(document[key]) for key in ("name", "id") if document.get(key)}
+        called = _called(document)
         for key, name in called.items():
             if name in self._names:
                 other = self._names[name].path
@@ -125,6 +129,10 @@ class _Reader:
             replace(own, rule=replace(own.rule, slug=_slug(own, document, alone=many[own.path] == 1)))
             for own, document in found
         ]
+
+
+def _called(document: Document) -> dict[str, str]:
+    return {key: str(document[key]) for key in ("name", "id") if document.get(key)}
 
 
 def _slug(own: Own, document: Document, *, alone: bool) -> str:
@@ -174,7 +182,7 @@ def _plain(document: Document, faults: Faults) -> Optional[Rule]:
     return _made(document, source, ir.EventQuery(where), (Key("id", resolver(source)("id")),), fields)
 
 
-def _correlation(document: Document, plain: dict[str, Rule], faults: Faults) -> Optional[Rule]:
+def _correlation(document: Document, plain: Mapping[str, Rule | Faulty], faults: Faults) -> Optional[Rule]:
     check_header(document, ("title",), faults)
     read = window_of(document["correlation"], plain, faults)
     fields = _fields(document, read[0].source, faults) if read else ()
@@ -212,6 +220,11 @@ def _listed(document: Document, key: str) -> list[str]:
     """A list, which may be missing, null, or a single text."""
     said = document.get(key) or []
     return list(map(str, [said] if isinstance(said, str) else said))
+
+
+def _source_in(document: Document) -> str:
+    """What a document with faults reads; "" where it does not say."""
+    return _source(document.get("logsource"), Faults("")) or ""
 
 
 def _source(said: Any, faults: Faults) -> Optional[str]:

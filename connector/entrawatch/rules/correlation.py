@@ -6,8 +6,9 @@ https://sigmahq.io/sigma-specification/specification/sigma-correlation-rules-spe
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from sigma.correlations import SigmaCorrelationRule
 
@@ -30,7 +31,21 @@ _COUNTS = ("event_count", "value_count")
 _LONGEST = timedelta(days=365)
 
 
-def window_of(said: Any, plain: Mapping[str, Rule], faults: Faults) -> Optional[tuple[Rule, ir.WindowQuery]]:
+@dataclass(frozen=True)
+class Faulty:
+    """A rule that was read and has faults.
+
+    :param where: its line and file.
+    :param source: signin or audit; "" where that is one of its faults.
+    """
+
+    where: str
+    source: str
+
+
+def window_of(
+    said: Any, plain: Mapping[str, Union[Rule, Faulty]], faults: Faults
+) -> Optional[tuple[Rule, ir.WindowQuery]]:
     """The rule that a `correlation` counts over, and the count; None where it has faults, which are noted.
 
     :param plain: the rules it can name, by name and id.
@@ -53,10 +68,11 @@ def window_of(said: Any, plain: Mapping[str, Rule], faults: Faults) -> Optional[
     part("aliases", _no_aliases)
     part("generate", _generate)
     base = part("rules", lambda names: _only(names, plain))
-    resolve = resolver(base.source if base else "signin")
-    by = part("group-by", lambda names: _fields(names, resolve if base else None))
+    source = base.source if base else _source_of(said.get("rules"), plain)
+    resolve = resolver(source) if source else None
+    by = part("group-by", lambda names: _fields(names, resolve))
     length = part("timespan", _length)
-    measure = part("condition", lambda condition: _measure(condition, kind, resolve if base else None))
+    measure = part("condition", lambda condition: _measure(condition, kind, resolve))
     if len(faults.lines) > before:
         return None
     try:
@@ -94,15 +110,24 @@ def _generate(said: Any) -> None:
         raise Refused("it is true (the rule it counts over is one of its own, too) or false")
 
 
-def _only(said: Any, plain: Mapping[str, Rule]) -> Rule:
+def _source_of(said: Any, plain: Mapping[str, Union[Rule, Faulty]]) -> str:
+    """What the rule that is counted over reads, though it cannot be counted over; "" where that is not known."""
+    names = [name for name in _listed(said) if isinstance(name, str) and name in plain]
+    return plain[names[0]].source if names else ""
+
+
+def _only(said: Any, plain: Mapping[str, Union[Rule, Faulty]]) -> Rule:
     names = _listed(said)
     if len(names) != 1:
         raise Refused(f"a count is over the events of one rule, and here are {len(names)}; name one")
     name = names[0]
     if not isinstance(name, str) or name not in plain:
         raise Refused(f"{name} is the name or id of no rule that was read with it, or of a correlation")
-    _where(plain[name])
-    return plain[name]
+    found = plain[name]
+    if isinstance(found, Faulty):
+        raise Refused(f"{name} ({found.where}) has faults of its own; they come first")
+    _where(found)
+    return found
 
 
 def _where(rule: Rule) -> ir.Predicate:
