@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Callable
 from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from entrawatch.rules import ir
     from entrawatch.rules.rule import Rule
 
@@ -25,11 +27,12 @@ def commented(text: str) -> str:
     return line
 
 
-def about(rule: Rule, called: Callable[[ir.Parameter], str] = lambda one: one.name) -> list[str]:
-    """The comments of a rule's query, one a line: which rule it is, then what each parameter means.
+def about(rule: Rule, notes: Iterable[str], called: Callable[[ir.Parameter], str] = lambda one: one.name) -> list[str]:
+    """The comments of a rule's query, one a line: which rule it is, what each parameter means, how to read the query.
 
+    :param notes: what `dialects.notes` says of it.
     :param called: what a parameter is called in the query.
     """
     told = [f"{rule.id} {rule.slug}: {rule.title}"]
     told += [f"{called(one)}: {one.description}" for one in rule.parameters]
-    return list(map(commented, told))
+    return list(map(commented, [*told, *notes]))

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from entrawatch.dialects import notes
 from entrawatch.dialects.base import Dialect, Unsupported
 from entrawatch.dialects.comments import about
 from entrawatch.dialects.eql_predicates import EqlPredicates, field_name
+from entrawatch.dialects.esql_text import streams
 from entrawatch.dialects.esql_tree import lines
 from entrawatch.dialects.sql import evidence
 
@@ -33,7 +35,7 @@ class Eql(Dialect):
             raise Unsupported(query.outside, "EQL compares events with nothing that was learnt before")
         for step in rule.escalations:
             raise Unsupported(step, "EQL gives events back as they are, without a level of their own")
-        head = [f"// {told}" for told in about(rule)]
+        head = [f"// {told}" for told in about(rule, notes.eql(streams(rule.source)))]
         where = lines(EqlPredicates(rule.source).write(query.where), "  ")
         fields = [key.field for key in rule.keys] + evidence(rule)
         columns = tuple(dict.fromkeys(field_name(field, rule.source) for field in fields))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from entrawatch.dialects import notes
 from entrawatch.dialects.base import Dialect, Unsupported
 from entrawatch.dialects.esql_baseline import lookup_name
 from entrawatch.dialects.esql_followed import followed
@@ -67,6 +68,7 @@ class Esql(Dialect):
             *outside,
             command("EVAL", level(rule, rows.tests())),
             command("KEEP", kept),
+            baseline=notes.asked(rule, self.baselines),
         ), tuple(dict.fromkeys([*rows.keys, *kept]))
 
     def window(self, rule: Rule, query: ir.WindowQuery) -> tuple[str, tuple[str, ...]]:
@@ -104,6 +106,7 @@ class Esql(Dialect):
             *outside,
             command("EVAL", [f"window_start = first_end - {span(query.length)}", *level(rule), *_rest(rule, rows)]),
             command("KEEP", names),
+            baseline=notes.asked(rule, self.baselines),
         ), tuple(names)
 
     def followed(self, rule: Rule, query: ir.FollowedQuery) -> tuple[str, tuple[str, ...]]:

@@ -8,8 +8,9 @@ told of when it is complete, whether its events came in time or not, and not aga
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Optional, Union
 
+from entrawatch.dialects import notes
 from entrawatch.dialects.base import Unsupported, of_list
 from entrawatch.dialects.comments import about
 from entrawatch.dialects.esql_predicates import EsqlPredicates, parameter_name, parameter_value, used
@@ -21,7 +22,7 @@ from entrawatch.rules import ir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from entrawatch.rules.rule import Escalation, Rule
+    from entrawatch.rules.rule import Baseline, Escalation, Rule
 
 EVENT_IDS = "event_ids"
 #: how long behind its time an event may arrive and still be judged with its window
@@ -258,10 +259,13 @@ def told_apart(rule: Rule) -> list[str]:
     return columns if len(columns) <= _MOST_KEYS else [*columns[: _MOST_KEYS - 1], REST]
 
 
-def head(rule: Rule, *commands: str) -> str:
-    """The text: a comment that names the rule and its parameters, then the commands."""
-    told = [f"// {told}" for told in about(rule, _called)]
-    return "\n".join([*told, *commands, _LIMIT]) + "\n"
+def head(rule: Rule, *commands: str, baseline: Optional[Baseline] = None) -> str:
+    """The text: comments that name the rule and its parameters and say how to read it, then the commands.
+
+    :param baseline: what the rule asks, if anything.
+    """
+    told = about(rule, notes.esql(rule, baseline, LATE), _called)
+    return "\n".join([*[f"// {one}" for one in told], *commands, _LIMIT]) + "\n"
 
 
 def _called(parameter: ir.Parameter) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Optional
 
-from entrawatch.dialects import kql_baseline
+from entrawatch.dialects import kql_baseline, notes
 from entrawatch.dialects.base import Dialect, Unsupported
 from entrawatch.dialects.comments import about
 from entrawatch.dialects.kql_parts import (
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from entrawatch.rules import ir
     from entrawatch.rules.rule import Rule
 
-#: how far back a rule on single events looks that asks a baseline; it is run every hour
-PERIOD = timedelta(minutes=75)
+#: how far back a rule on single events looks that asks a baseline, and how often it is run
+PERIOD, EVERY = timedelta(minutes=75), timedelta(hours=1)
 #: Sentinel refuses longer queries
 LONGEST = 10_000
 _NAMES = {"signin": "signins", "audit": "audits"}
@@ -216,6 +216,10 @@ class Kql(Dialect):
         extended = [*[f"{name} = {value}" for name, value in given], f"Level = {level}"]
         return pipe.then(step("extend", *extended), step("project", *columns)), tuple(columns)
 
+    def _notes(self, rule: Rule) -> list[str]:
+        """What the comments say beside the rule."""
+        return notes.kql(rule, notes.asked(rule, self.baselines), PERIOD, EVERY)
+
     def _text(
         self, rule: Rule, lets: Sequence[Let], pipe: Pipe, columns: tuple[str, ...]
     ) -> tuple[str, tuple[str, ...]]:
@@ -225,11 +229,10 @@ class Kql(Dialect):
         if taken:
             raise Unsupported(rule.query, f"the name {taken} stands for two things: call the parameter otherwise")
         query = written([*parameters, *lets], pipe)
-        # comments need not be exact, and what a parameter means need not stand there: what is asked stays as it is
-        told = [f"// {line.encode('ascii', 'replace').decode()}\n" for line in about(rule)]
-        if len("".join(told) + query) > LONGEST:
-            told = told[:1]
-        text = "".join(told) + query
+        # comments need not be exact, and explanations need not stand there: what is asked stays as it is
+        told = [f"// {line.encode('ascii', 'replace').decode()}\n" for line in about(rule, self._notes(rule))]
+        explained = told[0], "".join([told[0], *told[1 + len(rule.parameters) :]]), "".join(told)
+        text = max((one + query for one in explained if len(one + query) <= LONGEST), key=len, default=told[0] + query)
         if not text.isascii() or len(text) > LONGEST:
             raise Unsupported(rule.query, f"Sentinel takes {LONGEST} characters of ASCII, this is {len(text)}")
         return text, columns

@@ -33,6 +33,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Union
 
 from entrawatch.dialects import kql_parts as parts
+from entrawatch.dialects import notes
 from entrawatch.dialects.base import Compiled, Refusal, Unsupported
 from entrawatch.dialects.kql import Kql
 from entrawatch.dialects.kql_entities import mapped, with_object_ids
@@ -169,8 +170,10 @@ class SentinelKql(Kql):
         return self.profile == _SCHEDULED
 
     def _schedule(self, rule: Rule) -> Schedule:
-        outside = getattr(rule.query, "outside", None)
-        return schedule(rule, self.baselines[outside.baseline] if outside else None)
+        return schedule(rule, notes.asked(rule, self.baselines))
+
+    def _notes(self, rule: Rule) -> list[str]:
+        return notes.sentinel(rule, notes.asked(rule, self.baselines), self.profile)
 
     def _not_nrt(self, query: ir.Query) -> None:
         if self.profile == "nrt":

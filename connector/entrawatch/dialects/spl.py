@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from entrawatch.dialects import spl_baseline, spl_macros
+from entrawatch.dialects import notes, spl_baseline, spl_macros
 from entrawatch.dialects.base import Dialect, Unsupported
 from entrawatch.dialects.spl_fields import ENVELOPE, NORMALIZED, Names
 from entrawatch.dialects.spl_search import RANGE, WINDOW, Search, given, single
@@ -90,7 +90,7 @@ class SplDialect(Dialect):
 
     def search(self, rule: Rule) -> Search:
         """The search of a rule, empty as yet."""
-        return Search(rule, self.profile)
+        return Search(rule, self.profile, notes.asked(rule, self.baselines))
 
     def reached(self, made: Search, query: ir.WindowQuery, measure: tuple[str, Spl], by: list[str]) -> None:
         """One row for each group that meets the threshold in the run's range."""

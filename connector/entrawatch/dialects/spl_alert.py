@@ -13,9 +13,9 @@ The columns of the plain search come first, unchanged; then those that the Commo
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
-from entrawatch.dialects import spl_baseline
+from entrawatch.dialects import notes, spl_baseline
 from entrawatch.dialects.spl import SplDialect
 from entrawatch.dialects.spl_fields import Names
 from entrawatch.dialects.spl_search import Search, seconds
@@ -37,6 +37,9 @@ class AlertSearch(Search):
 
     late = LATE
 
+    def notes(self, baseline: Optional[Baseline]) -> list[str]:
+        return notes.spl_alert(self.rule, baseline, LATE)
+
     def more(self, columns: list[str]) -> list[tuple[str, Spl]]:
         """CIM's columns, and the level as `severity`."""
         taken = set(columns)
@@ -48,7 +51,7 @@ class SplAlertDialect(SplDialect):
     """Alerts in SPL."""
 
     def search(self, rule: Rule) -> Search:
-        return AlertSearch(rule, self.profile)
+        return AlertSearch(rule, self.profile, notes.asked(rule, self.baselines))
 
     def baseline_search(self, baseline: Baseline) -> str:
         return spl_baseline.search_text(baseline, Names(baseline.source, self.profile), keep=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
+from entrawatch.dialects.notes import known
 from entrawatch.dialects.spl_changes import commands
 from entrawatch.dialects.spl_macros import source_name
 from entrawatch.dialects.spl_predicates import Conditions, search
@@ -44,7 +45,7 @@ def search_text(baseline: Baseline, names: Names, *, keep: bool = False) -> str:
     tests = Conditions(names, _no_parameter)
     said = search(baseline.where, names)
     source = macro(source_name(baseline.source, names.profile))
-    head = clauses(f"{source} {comment(f'baseline {baseline.name}')}", *filter(None, [said]))
+    head = clauses(f"{source} {comment(f'baseline {known(baseline)}')}", *filter(None, [said]))
     address, country, person = (tests.folded(ref) for ref in (baseline.address, baseline.country, baseline.user))
     lines = [
         *([] if said else [f"where {tests.write(baseline.where)}"]),

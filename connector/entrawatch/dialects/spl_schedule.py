@@ -43,12 +43,13 @@ def schedule(rule: Rule) -> Schedule:
 
     :raises Unsupported: its step is none that cron can say.
     """
-    lookback, every = _range(rule.query)
+    lookback, every = reach(rule.query)
     minutes = int(lookback.total_seconds()) // 60
     return Schedule(_cron(rule.query, every), f"-{minutes}m@m", "@m", lookback, every)
 
 
-def _range(query: ir.Query) -> tuple[timedelta, timedelta]:
+def reach(query: ir.Query) -> tuple[timedelta, timedelta]:
+    """How far back a search looks, and how long after one run the next one is."""
     if isinstance(query, ir.EventQuery):
         return EVENT_STEP, EVENT_STEP
     if isinstance(query, ir.FollowedQuery):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
-from entrawatch.dialects import spl_macros
+from entrawatch.dialects import notes, spl_macros
 from entrawatch.dialects.base import Unsupported, of_list
 from entrawatch.dialects.comments import about
 from entrawatch.dialects.spl_changes import commands
@@ -27,7 +27,7 @@ from entrawatch.dialects.sql import evidence
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
-    from entrawatch.rules.rule import Rule
+    from entrawatch.rules.rule import Baseline, Rule
 
 Result = tuple[str, tuple[str, ...]]
 
@@ -48,13 +48,18 @@ class Search:
 
     late = timedelta(0)
 
-    def __init__(self, rule: Rule, profile: str) -> None:
+    def __init__(self, rule: Rule, profile: str, baseline: Optional[Baseline]) -> None:
         self.rule = rule
         self.names = Names(rule.source, profile)
         self.tests = Conditions(self.names, lambda parameter: macro(spl_macros.parameter_name(rule, parameter)))
         self.lines: list[Spl] = []
-        told = about(rule, lambda parameter: spl_macros.parameter_name(rule, parameter))
+        said = self.notes(baseline)
+        told = about(rule, said, lambda parameter: spl_macros.parameter_name(rule, parameter))
         self._title, *self._meant = map(comment, told)
+
+    def notes(self, baseline: Optional[Baseline]) -> list[str]:
+        """What the comments say of this kind of search."""
+        return notes.spl(self.rule, baseline)
 
     # --- commands ---
 

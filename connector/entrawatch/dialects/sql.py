@@ -7,15 +7,26 @@ windows that hold it, and the result tells in which windows the threshold was me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 import sqlglot
 from sqlglot import exp
 
-from entrawatch.dialects import sql_baseline, sql_evidence
+from entrawatch.dialects import notes, sql_baseline, sql_evidence
 from entrawatch.dialects.base import Dialect, Unsupported, of_list
 from entrawatch.dialects.comments import about
-from entrawatch.dialects.sql_parts import group_key, in_table, interval, listed, named, of_reached, once, own_ids
+from entrawatch.dialects.sql_evidence import FIRST, ID, LAST, OTHERS, REACHED, TIME
+from entrawatch.dialects.sql_parts import (
+    count_distinct,
+    distinct,
+    group_key,
+    interval,
+    listed,
+    named,
+    of_reached,
+    once,
+    own_ids,
+)
 from entrawatch.dialects.sql_predicates import (
     EXECUTED,
     Expr,
@@ -39,10 +50,6 @@ if TYPE_CHECKING:
 #: take neither dots nor @ in their names (https://cloud.google.com/bigquery/docs/schemas#flexible-column-names).
 ENGINES = (*EXECUTED, "snowflake", "databricks", "trino")
 _LEVELS = ("informational", "low", "medium", "high", "critical")
-
-TIME, ID = "@timestamp", "event.id"
-#: the times of what a row of a sequence or a join rests on beside its own event
-FIRST, LAST = "first_time", "last_time"
 
 
 class Sql(Dialect):
@@ -90,39 +97,38 @@ class Sql(Dialect):
         same = [exp.alias_(folded(exp.Min(this=column(field.name))), f"same_{n}") for n, field in enumerate(query.same)]
         same += [exp.alias_(key.copy(), name) for name, key in by.items()]
         times = [named(exp.Min, column(TIME), FIRST), named(exp.Max, column(TIME), LAST)]
-        tried = [named(exp.ArrayAgg, folded(column(field.name)), "tried") for field in listed(query.among)]
+        tried = [exp.alias_(distinct(folded(column(field.name))), "tried") for field in listed(query.among)]
         reached = exp.GTE(this=self._measured(first), expression=self.predicates.value(first.measure.at_least))
         sprays = (
-            exp.select(*same, *tried, *times, exp.alias_(exp.column("window_end"), "reached_end"))
+            exp.select(*same, *tried, *times, exp.alias_(exp.column("window_end"), REACHED))
+            .select(exp.alias_(count_distinct(column(ID)), OTHERS))
             .from_(exp.to_table("hits"))
             .group_by(*groups, exp.column("window_end"))
             .having(reached)
         )
+        window = {**by, REACHED: exp.column("window_end")}
+        end = at(slot(column(TIME), query.every, 1), query.every, self.profile)
+        earlier = sql_evidence.earlier(rule, window)
         tables = [
             ("hits", self._windowed(rule, first)),
             ("reached", sprays),
-            ("following", self._following(rule, query, [*by, "reached_end"])),
+            ("following", self._following(rule, query, [*window, OTHERS])),
+            ("led_by", sql_evidence.led_by(rule, [*window], end)),
+            ("first_hits", sql_evidence.first_hits(window)),
+            ("evidence", sql_evidence.rows(rule, evidence(rule), "following", [FIRST, OTHERS], earlier, ends=end)),
         ]
-        end = at(slot(column(TIME), query.every, 1), query.every, self.profile)
-        tables += [("first_after", sql_evidence.first_after(rule, [*by, "reached_end"], end))]
-        on: list[Expr] = [
-            exp.EQ(this=key.transform(in_table("hits")), expression=exp.column(name, "first_after"))
-            for name, key in {**by, "reached_end": exp.column("window_end")}.items()
-        ]
-        names = [column(name, "first_after") for name in sql_evidence.key_names(rule)]
-        earlier = exp.select(*names, "first_after.ends", column(ID, "hits"))
-        earlier = earlier.from_(exp.to_table("first_after")).join("hits", on=all_of(on))
-        told = sql_evidence.rows(rule, evidence(rule), "following", [FIRST], earlier, ends=end)
         ends = exp.column("ends")
         start = exp.Sub(this=ends, expression=interval(query.within))
-        grouped = self._finding(rule, "evidence", (start, ends), (FIRST, TIME), own_ids())
+        grouped = self._finding(
+            rule, "evidence", (start, ends), (FIRST, TIME), own_ids(), events=sql_evidence.counted()
+        )
         # what follows a month later is another finding
         grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys], ends.copy())
-        return self._text(rule, [*tables, ("evidence", told)], grouped)
+        return self._text(rule, tables, grouped)
 
     def joined(self, rule: Rule, query: ir.JoinQuery) -> tuple[str, tuple[str, ...]]:
         mine, theirs = query.on
-        partner = (
+        partners = (
             exp.select(exp.alias_(folded(column(theirs.name)), "partner_key"), exp.alias_(column(TIME), "partner_time"))
             .select(exp.alias_(column(ID), "partner_id"))
             .distinct()
@@ -136,22 +142,33 @@ class Sql(Dialect):
         early = exp.Least(this=column(TIME), expressions=[exp.column("partner_time")], ignore_nulls=True)
         end = at(slot(late, query.every, 1), query.every, self.profile)
         start = exp.Sub(this=end.copy(), expression=interval(query.length))
-        hits = (
-            exp.select("event.*", exp.alias_(end, "window_end"), exp.alias_(start, "window_start"))
-            .select(exp.alias_(early.copy(), FIRST), exp.alias_(late.copy(), LAST), "partner_id")
+        bounds = {
+            "window_end": exp.Max(this=end), "window_start": exp.Min(this=start),
+            FIRST: exp.Min(this=early.copy()), LAST: exp.Max(this=late.copy()),
+            "first_place": exp.Min(this=exp.column("place")), "last_place": exp.Max(this=exp.column("place")),
+            OTHERS: count_distinct(exp.column("partner_id")),
+        }  # fmt: skip
+        pairs = (
+            exp.select(exp.alias_(column(ID), "pair_id"), *[exp.alias_(told, name) for name, told in bounds.items()])
             .from_(exp.to_table("event"))
             .join("partner", on=exp.EQ(this=folded(column(mine.name)), expression=exp.column("partner_key")))
             .where(exp.LTE(this=start.copy(), expression=early))
+            .group_by(column(ID))
         )
+        hits = exp.select("event.*", *bounds).from_(exp.to_table("event"))
+        hits = hits.join("pairs", on=exp.EQ(this=column(ID), expression=exp.column("pair_id")))
+        times = ["window_start", "window_end", FIRST, LAST, OTHERS]
+        told = sql_evidence.partners(rule, folded(column(mine.name)))
+        tables = [
+            ("event", event),
+            ("partner", sql_evidence.ordered_partners(partners)),
+            ("pairs", pairs),
+            ("hits", hits),
+            ("evidence", sql_evidence.rows(rule, evidence(rule), "hits", times, told)),
+        ]
         window = exp.column("window_start"), exp.column("window_end")
-        times = ["window_start", "window_end", FIRST, LAST]
-        keys = [column(name) for name in sql_evidence.key_names(rule)]
-        earlier = exp.select(*keys, exp.alias_(exp.column("partner_id"), ID, quoted=True)).from_(exp.to_table("hits"))
-        told = sql_evidence.rows(rule, evidence(rule), "hits", times, earlier)
-        grouped = self._finding(rule, "evidence", window, (FIRST, LAST), own_ids())
-        grouped = grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys])
-        tables = [("event", event), ("partner", partner), ("hits", hits), ("evidence", told)]
-        return self._text(rule, tables, grouped)
+        grouped = self._finding(rule, "evidence", window, (FIRST, LAST), own_ids(), events=sql_evidence.counted())
+        return self._text(rule, tables, grouped.group_by(*[folded(column(key.field.name)) for key in rule.keys]))
 
     # --- their parts ---
 
@@ -209,7 +226,7 @@ class Sql(Dialect):
             counted = comparable(measure.field, column(measure.field.name))
             if isinstance(counted, exp.Lower):
                 counted = exp.Nullif(this=counted, expression=exp.Literal.string(""))
-        return exp.Count(this=exp.Distinct(expressions=[counted]))
+        return count_distinct(counted)
 
     def _measure(self, query: ir.WindowQuery) -> Expr:
         measure = query.measure
@@ -217,14 +234,15 @@ class Sql(Dialect):
         return exp.alias_(self._measured(query), name, quoted=True)
 
     def _finding(
-        self, rule: Rule, source: str, window: tuple[Expr, Expr], times: tuple[str, str] = (TIME, TIME), *measures: Expr
-    ) -> exp.Select:
+        self, rule: Rule, source: str, window: tuple[Expr, Expr], times: tuple[str, str] = (TIME, TIME),
+        *measures: Expr, events: Optional[Expr] = None,
+    ) -> exp.Select:  # fmt: skip
         """The finding's columns, of whatever the rows are grouped by.
 
         :param times: columns of the rows: the first and the last time of the events that a row rests on.
+        :param events: how many those are, where the rows are not all of them.
         """
         keys = [exp.alias_(exp.Min(this=column(key.field.name)), key.name, quoted=True) for key in rule.keys]
-        ids = exp.ArrayAgg(this=exp.Distinct(expressions=[column(ID)]))
         return exp.select(
             *keys,
             exp.alias_(once(window[0], exp.Min), "window_start"),
@@ -233,8 +251,8 @@ class Sql(Dialect):
             named(exp.Max, column(times[1]), "last_event"),
             exp.alias_(self._level(rule), "level"),
             *measures,
-            exp.alias_(exp.Count(this=exp.Distinct(expressions=[column(ID)])), "events"),
-            exp.alias_(ids, "event_ids"),
+            exp.alias_(events or count_distinct(column(ID)), "events"),
+            exp.alias_(distinct(column(ID)), "event_ids"),
             *[self._seen(field) for field in evidence(rule)],
         ).from_(exp.to_table(source))
 
@@ -243,7 +261,7 @@ class Sql(Dialect):
         value: Expr = column(ref.name)
         if ref.many:
             value = exp.ArrayToString(this=value, expression=exp.Literal.string(", "))
-        return exp.alias_(exp.ArrayAgg(this=exp.Distinct(expressions=[value])), ref.name, quoted=True)
+        return exp.alias_(distinct(value), ref.name, quoted=True)
 
     def _level(self, rule: Rule) -> Expr:
         """The rule's level, or the highest that one of the finding's events raises it to."""
@@ -265,7 +283,8 @@ class Sql(Dialect):
         except sqlglot.UnsupportedError as error:
             raise Unsupported(rule.query, f"{self.profile}: {error}") from error
         columns = tuple(part.alias_or_name for part in select.expressions)
-        return "\n".join([*[f"-- {told}" for told in about(rule)], body, ""]), columns
+        told = about(rule, notes.sql(rule, notes.asked(rule, self.baselines)))
+        return "\n".join([*[f"-- {one}" for one in told], body, ""]), columns
 
 
 def evidence(rule: Rule) -> list[ir.FieldRef]:

@@ -1,5 +1,6 @@
 -- 3f0e5b0a-6c1f-4b0e-9a3e-52f1b2a7d101 brute-force: Brute force against one Entra ID account
 -- attempts: how many failed attempts within the hour make a finding
+-- a row for each userPrincipalName, ipAddress, appDisplayName, userAgent and each window of 1h, one each 5m, that reached the threshold; its rows of overlapping windows are one finding, as entrawatch hunt tells them
 WITH parameters AS (
   SELECT
     5 AS "attempts"

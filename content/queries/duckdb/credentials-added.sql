@@ -1,4 +1,5 @@
 -- 9b3d7f7e-3a5f-4d8c-9a7e-52f1b2a7d110 credentials-added: Credentials added to an application that has some
+-- a row for each id
 WITH hits AS (
   SELECT
     *

@@ -1,5 +1,6 @@
 -- 0e6d2b60-2c70-49a3-8d3c-52f1b2a7d106 disabled-user-signin: Sign-in attempt to a disabled account
 -- users: how many different accounts within the hour make a finding
+-- a row for each ipAddress, appDisplayName, userAgent and each window of 1h, one each 15m, that reached the threshold; its rows of overlapping windows are one finding, as entrawatch hunt tells them
 WITH parameters AS (
   SELECT
     1 AS "users"

@@ -1,5 +1,6 @@
 -- 52f6b2cf-97a1-4a0f-9a86-52f1b2a7d104 multiple-lockouts: Several accounts locked out from one address
 -- users: how many different accounts within the hour make a finding
+-- a row for each ipAddress, appDisplayName, userAgent and each window of 1h, one each 5m, that reached the threshold; its rows of overlapping windows are one finding, as entrawatch hunt tells them
 WITH parameters AS (
   SELECT
     5 AS "users"

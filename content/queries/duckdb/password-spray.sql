@@ -1,5 +1,6 @@
 -- 8d0a3a52-0f3f-4a50-8f2a-52f1b2a7d102 password-spray: Password spray from one address
 -- users: how many different accounts within the hour make a finding
+-- a row for each ipAddress, appDisplayName, userAgent and each window of 1h, one each 5m, that reached the threshold; its rows of overlapping windows are one finding, as entrawatch hunt tells them
 WITH parameters AS (
   SELECT
     5 AS "users"

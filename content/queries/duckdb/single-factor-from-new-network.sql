@@ -1,4 +1,7 @@
 -- b6f1f0a2-7d3f-4f5c-93b8-52f1b2a7d107 single-factor-from-new-network: Single-factor sign-in from a new network and country
+-- a row for each id
+-- organisation-networks (baselines/organisation-networks.yml in the catalogue): addresses, and their countries, from which on at least 2 days of the 7d before at least 2 persons a day signed in
+-- the first 7d of sign-ins are judged by what they themselves hold; where there are no more, a row is no finding, and entrawatch hunt tells it apart as not judged
 WITH hits AS (
   SELECT
     *

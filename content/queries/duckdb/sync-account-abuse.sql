@@ -1,4 +1,5 @@
 -- 4f9f5c1f-0f0d-43d7-9a0f-52f1b2a7d108 sync-account-abuse: Directory synchronisation account used by another application
+-- a row for each id
 WITH hits AS (
   SELECT
     *

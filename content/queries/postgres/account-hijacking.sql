@@ -1,4 +1,7 @@
 -- c4b1f0a9-1d8e-4f36-9b0d-52f1b2a7d112 account-hijacking: Account taken over by self-service password reset and new security info
+-- a row for each userPrincipalName, ipAddress and each window of 7d, one each 1h, that reached the threshold; its rows of overlapping windows are one finding, as entrawatch hunt tells them
+-- organisation-networks (baselines/organisation-networks.yml in the catalogue): addresses, and their countries, from which on at least 2 days of the 7d before at least 2 persons a day signed in
+-- the first 7d of sign-ins are judged by what they themselves hold; where there are no more, a row is no finding, and entrawatch hunt tells it apart as not judged
 WITH hits AS (
   SELECT
     audit.*,

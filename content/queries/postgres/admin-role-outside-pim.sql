@@ -1,4 +1,5 @@
 -- 2a7c9e6d-84c1-4b0a-8d7c-52f1b2a7d111 admin-role-outside-pim: Administrator role assigned outside Privileged Identity Management
+-- a row for each id
 WITH hits AS (
   SELECT
     *

@@ -1,4 +1,5 @@
 -- 6c2f8d8e-5b1a-4c28-8f2a-52f1b2a7d114 application-added: Application registered
+-- a row for each id
 WITH hits AS (
   SELECT
     *

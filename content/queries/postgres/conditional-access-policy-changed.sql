@@ -1,4 +1,5 @@
 -- a9f0c3d4-0c52-4d6b-8b29-52f1b2a7d116 conditional-access-policy-changed: Conditional Access policy changed
+-- a row for each id
 WITH hits AS (
   SELECT
     *

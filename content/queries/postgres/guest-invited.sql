@@ -1,4 +1,5 @@
 -- 0b7d4b7a-9d55-4f4b-9a41-52f1b2a7d115 guest-invited: Guest invited
+-- a row for each id
 WITH hits AS (
   SELECT
     *

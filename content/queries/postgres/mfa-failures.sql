@@ -1,5 +1,6 @@
 -- 7a3b9c1e-2e57-4a74-9a5c-52f1b2a7d105 mfa-failures: The second factor fails more than once
 -- attempts: how many failed second factors within the hour make a finding
+-- a row for each userPrincipalName, ipAddress, appDisplayName, userAgent and each window of 1h, one each 5m, that reached the threshold; its rows of overlapping windows are one finding, as entrawatch hunt tells them
 WITH parameters AS (
   SELECT
     2 AS "attempts"

@@ -1,5 +1,6 @@
 -- 1c7b1f7e-4f0d-4f0d-8d11-52f1b2a7d103 password-spray-success: Password spray followed by a successful sign-in
 -- users: how many different accounts within the hour make a spray
+-- a row for each ipAddress, userPrincipalName and each 15m in which it followed; its rows of overlapping windows are one finding, as entrawatch hunt tells them
 WITH parameters AS (
   SELECT
     5 AS "users"
@@ -24,10 +25,11 @@ WITH parameters AS (
     LOWER("ipAddress") AS by_0,
     LOWER("appDisplayName") AS by_1,
     LOWER("userAgent") AS by_2,
-    ARRAY_AGG(LOWER("userPrincipalName")) AS tried,
+    ARRAY_AGG(DISTINCT LOWER("userPrincipalName")) AS tried,
     MIN("@timestamp") AS first_time,
     MAX("@timestamp") AS last_time,
-    window_end AS reached_end
+    window_end AS reached_end,
+    COUNT(DISTINCT "event.id") AS others
   FROM hits
   GROUP BY
     LOWER("ipAddress"),
@@ -47,7 +49,8 @@ WITH parameters AS (
     by_0,
     by_1,
     by_2,
-    reached_end
+    reached_end,
+    others
   FROM signin
   JOIN reached
     ON LOWER("ipAddress") = same_0
@@ -63,7 +66,7 @@ WITH parameters AS (
     AND "userPrincipalName" <> ''
   WHERE
     "status.errorCode" = 0
-), first_after AS (
+), led_by AS (
   SELECT
     "ipAddress",
     "userPrincipalName",
@@ -71,29 +74,66 @@ WITH parameters AS (
     by_1,
     by_2,
     reached_end,
-    TO_TIMESTAMP(
-      (
-        FLOOR(CAST(DATE_PART('epoch', "@timestamp") AS DOUBLE PRECISION) / 900) + 1
-      ) * 900
-    ) AS ends
+    ends
   FROM (
     SELECT
+      "ipAddress",
+      "userPrincipalName",
       by_0,
       by_1,
       by_2,
       reached_end,
-      MIN("ipAddress") AS "ipAddress",
-      MIN("userPrincipalName") AS "userPrincipalName",
-      MIN("@timestamp") AS "@timestamp"
+      TO_TIMESTAMP(
+        (
+          FLOOR(CAST(DATE_PART('epoch', "@timestamp") AS DOUBLE PRECISION) / 900) + 1
+        ) * 900
+      ) AS ends,
+      ROW_NUMBER() OVER (
+        PARTITION BY LOWER("ipAddress"), LOWER("userPrincipalName"), TO_TIMESTAMP(
+          (
+            FLOOR(CAST(DATE_PART('epoch', "@timestamp") AS DOUBLE PRECISION) / 900) + 1
+          ) * 900
+        )
+        ORDER BY first_time, reached_end DESC NULLS LAST, by_0, by_1, by_2, reached_end
+      ) AS place
     FROM following
-    GROUP BY
-      LOWER("ipAddress"),
-      LOWER("userPrincipalName"),
-      by_0,
-      by_1,
-      by_2,
-      reached_end
-  ) AS firsts
+  ) AS places
+  WHERE
+    place = 1
+), first_hits AS (
+  SELECT
+    by_0,
+    by_1,
+    by_2,
+    reached_end,
+    "event.id"
+  FROM (
+    SELECT
+      windows.by_0,
+      windows.by_1,
+      windows.by_2,
+      windows.reached_end,
+      "event.id",
+      ROW_NUMBER() OVER (
+        PARTITION BY windows.by_0, windows.by_1, windows.by_2, windows.reached_end
+        ORDER BY "@timestamp", "event.id"
+      ) AS place
+    FROM hits
+    JOIN (
+      SELECT DISTINCT
+        by_0,
+        by_1,
+        by_2,
+        reached_end
+      FROM led_by
+    ) AS windows
+      ON LOWER("ipAddress") = windows.by_0
+      AND LOWER("appDisplayName") = windows.by_1
+      AND LOWER("userAgent") = windows.by_2
+      AND window_end = windows.reached_end
+  ) AS places
+  WHERE
+    place <= 100
 ), evidence AS (
   SELECT
     *
@@ -113,6 +153,7 @@ WITH parameters AS (
       "userAgent",
       "location.countryOrRegion",
       "first_time",
+      "others",
       "@timestamp",
       "event.id",
       "event.id" AS own_id
@@ -129,21 +170,22 @@ WITH parameters AS (
       NULL AS "userAgent",
       NULL AS "location.countryOrRegion",
       NULL AS "first_time",
+      NULL AS "others",
       NULL AS "@timestamp",
       "event.id",
       NULL AS own_id
     FROM (
       SELECT DISTINCT
-        "first_after"."ipAddress",
-        "first_after"."userPrincipalName",
-        first_after.ends,
-        "hits"."event.id"
-      FROM first_after
-      JOIN hits
-        ON LOWER(hits."ipAddress") = first_after.by_0
-        AND LOWER(hits."appDisplayName") = first_after.by_1
-        AND LOWER(hits."userAgent") = first_after.by_2
-        AND hits.window_end = first_after.reached_end
+        "led_by"."ipAddress",
+        "led_by"."userPrincipalName",
+        led_by.ends,
+        "first_hits"."event.id"
+      FROM led_by
+      JOIN first_hits
+        ON led_by.by_0 = first_hits.by_0
+        AND led_by.by_1 = first_hits.by_1
+        AND led_by.by_2 = first_hits.by_2
+        AND led_by.reached_end = first_hits.reached_end
     ) AS earlier
   ) AS events
 )
@@ -156,7 +198,7 @@ SELECT
   MAX("@timestamp") AS last_event,
   'critical' AS level,
   ARRAY_AGG(DISTINCT own_id) AS own_ids,
-  COUNT(DISTINCT "event.id") AS events,
+  COUNT(DISTINCT own_id) + MAX(others) AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "appDisplayName") AS "appDisplayName",
   ARRAY_AGG(DISTINCT "resourceDisplayName") AS "resourceDisplayName",

@@ -1,4 +1,5 @@
 -- e3d27b0b-6f7c-4e7f-8a15-52f1b2a7d113 third-party-changes: Directory change by an account of another tenant
+-- a row for each id
 WITH event AS (
   SELECT
     *
@@ -6,37 +7,50 @@ WITH event AS (
   WHERE
     LOWER("result") = 'success' AND "correlationId" <> ''
 ), partner AS (
-  SELECT DISTINCT
-    LOWER("correlationId") AS partner_key,
-    "@timestamp" AS partner_time,
-    "event.id" AS partner_id
-  FROM signin
-  WHERE
-    (
-      "homeTenantId" <> ''
-      AND NOT COALESCE(LOWER("homeTenantId") = LOWER("resourceTenantId") AND "homeTenantId" <> '', FALSE)
-    )
-    AND "correlationId" <> ''
-), hits AS (
   SELECT
-    event.*,
-    TO_TIMESTAMP(
+    partner_key,
+    partner_time,
+    partner_id,
+    ROW_NUMBER() OVER (PARTITION BY partner_key ORDER BY partner_time, partner_id) AS place
+  FROM (
+    SELECT DISTINCT
+      LOWER("correlationId") AS partner_key,
+      "@timestamp" AS partner_time,
+      "event.id" AS partner_id
+    FROM signin
+    WHERE
       (
-        FLOOR(
-          CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
-        ) + 1
-      ) * 900
+        "homeTenantId" <> ''
+        AND NOT COALESCE(LOWER("homeTenantId") = LOWER("resourceTenantId") AND "homeTenantId" <> '', FALSE)
+      )
+      AND "correlationId" <> ''
+  ) AS partners
+), pairs AS (
+  SELECT
+    "event.id" AS pair_id,
+    MAX(
+      TO_TIMESTAMP(
+        (
+          FLOOR(
+            CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
+          ) + 1
+        ) * 900
+      )
     ) AS window_end,
-    TO_TIMESTAMP(
-      (
-        FLOOR(
-          CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
-        ) + 1
-      ) * 900
-    ) - INTERVAL '86400 SECOND' AS window_start,
-    LEAST("@timestamp", partner_time) AS first_time,
-    GREATEST("@timestamp", partner_time) AS last_time,
-    partner_id
+    MIN(
+      TO_TIMESTAMP(
+        (
+          FLOOR(
+            CAST(DATE_PART('epoch', GREATEST("@timestamp", partner_time)) AS DOUBLE PRECISION) / 900
+          ) + 1
+        ) * 900
+      ) - INTERVAL '86400 SECOND'
+    ) AS window_start,
+    MIN(LEAST("@timestamp", partner_time)) AS first_time,
+    MAX(GREATEST("@timestamp", partner_time)) AS last_time,
+    MIN(place) AS first_place,
+    MAX(place) AS last_place,
+    COUNT(DISTINCT partner_id) AS others
   FROM event
   JOIN partner
     ON LOWER("correlationId") = partner_key
@@ -48,6 +62,21 @@ WITH event AS (
         ) + 1
       ) * 900
     ) - INTERVAL '86400 SECOND' <= LEAST("@timestamp", partner_time)
+  GROUP BY
+    "event.id"
+), hits AS (
+  SELECT
+    event.*,
+    window_end,
+    window_start,
+    first_time,
+    last_time,
+    first_place,
+    last_place,
+    others
+  FROM event
+  JOIN pairs
+    ON "event.id" = pair_id
 ), evidence AS (
   SELECT
     *
@@ -65,6 +94,7 @@ WITH event AS (
       "window_end",
       "first_time",
       "last_time",
+      "others",
       "@timestamp",
       "event.id",
       "event.id" AS own_id
@@ -83,6 +113,7 @@ WITH event AS (
       NULL AS "window_end",
       NULL AS "first_time",
       NULL AS "last_time",
+      NULL AS "others",
       NULL AS "@timestamp",
       "event.id",
       NULL AS own_id
@@ -91,6 +122,8 @@ WITH event AS (
         "id",
         partner_id AS "event.id"
       FROM hits
+      JOIN partner
+        ON LOWER("correlationId") = partner_key AND place IN (first_place, last_place)
     ) AS earlier
   ) AS events
 )
@@ -102,7 +135,7 @@ SELECT
   MAX("last_time") AS last_event,
   'medium' AS level,
   ARRAY_AGG(DISTINCT own_id) AS own_ids,
-  COUNT(DISTINCT "event.id") AS events,
+  COUNT(DISTINCT own_id) + MAX(others) AS events,
   ARRAY_AGG(DISTINCT "event.id") AS event_ids,
   ARRAY_AGG(DISTINCT "activityDisplayName") AS "activityDisplayName",
   ARRAY_AGG(DISTINCT "entra.initiator.name") AS "entra.initiator.name",

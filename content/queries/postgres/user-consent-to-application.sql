@@ -1,5 +1,6 @@
 -- 5d5e6a3a-2f5b-4a3a-8d5a-52f1b2a7d109 user-consent-to-application: User consented to an application
 -- high_privilege_scopes: parts of scope names that make a consent urgent
+-- a row for each id
 WITH high_privilege_scopes AS (
   SELECT
     "item"
