@@ -108,15 +108,21 @@ def _place(part: str) -> Any:
 
 def changed(path: str, value: Any) -> str:
     """The valid rule with one place changed; `...` takes the key away."""
+    return changed_all({path: value})
+
+
+def changed_all(changes: dict[str, Any]) -> str:
+    """The valid rule with several places changed."""
     document = yaml.safe_load(yaml.safe_dump(VALID))
-    at = document
-    *parents, last = path.split("/")
-    for parent in parents:
-        at = at[_place(parent)]
-    if value is ...:
-        del at[last]
-    else:
-        at[_place(last)] = value
+    for path, value in changes.items():
+        at = document
+        *parents, last = path.split("/")
+        for parent in parents:
+            at = at[_place(parent)]
+        if value is ...:
+            del at[last]
+        else:
+            at[_place(last)] = value
     return yaml.safe_dump(document, sort_keys=False)
 
 
@@ -150,6 +156,64 @@ def test_a_fault_is_told_with_its_file_its_key_and_what_was_expected(path: str, 
     assert read_rule(changed(path, value), faults, "x", CATALOGUE.baselines) is None
     assert any(told in line and line.startswith("signin/x.yml: ") for line in faults.lines), faults.lines
     assert not any("\n" in line for line in faults.lines)
+
+
+_FORM = {"title": "Bad", "triage": ["Look."], "tests/cases": VALID["tests"]["cases"][:1]}
+_NETWORK = {"selection": {"ipAddress|cidr": "%offices%"}, "condition": "selection"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "form", "meaning"),
+    [
+        (
+            {**_FORM, "detection": _NETWORK, "correlation/at_least": 5, "parameters": {}},
+            ["title: it is", "triage.0: it is", "triage: it is", "tests.cases: it is"],
+            ["detection.selection.ipAddress|cidr: pySigma does not read it: Invalid CIDR expression: '%offices%'"],
+        ),
+        (
+            {
+                "levle": "high",
+                "shown": ["nosuch"],
+                "detection": {"s": {"nosuch": 1}},
+                "tags": ["attack.credential-access", "attack.t1999"],
+            },
+            ["unknown key levle", "detection: 'condition' is a required property", "detection: it is"],
+            [
+                "shown: the signin source has no",
+                "detection.s.nosuch: the signin source has no",
+                "tags: attack.t1999: no",
+            ],
+        ),
+        (
+            {"correlation/timespan": "long", "detection": {"s": {"nosuch": 1}, "condition": "s"}},
+            ["correlation.timespan: 'long' is not of the form"],
+            ["detection.s.nosuch: the signin source has no"],
+        ),
+        (
+            {"parameters/attempts/description": ..., "shown": ["nosuch"]},
+            ["parameters.attempts: 'description' is a required property"],
+            ["shown: the signin source has no"],
+        ),
+        (
+            {"logsource": {"product": "azure", "service": "x"}, "shown": ["nosuch"]},
+            ["logsource.service: 'x' is none"],
+            [],
+        ),
+        ({"entities": [], "detection": ...}, ["entities: it is too short", "'detection' is a required property"], []),
+    ],
+    ids=["short", "unknown", "a correlation", "a parameter", "no source", "missing"],
+)
+def test_what_a_rule_means_is_told_beside_its_faults_of_form(
+    tmp_path: Path, changes: dict[str, Any], form: list[str], meaning: list[str]
+) -> None:
+    (tmp_path / "signin").mkdir()
+    (tmp_path / "signin" / "x.yml").write_text(changed_all(changes), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_catalogue(tmp_path)
+    found = error.value.faults
+    wanted = [*form, *meaning]
+    assert all(any(told in line for line in found) for told in wanted), found
+    assert len(found) == len(wanted), found
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from entrawatch.rules.attack import tactics, technique, unknown
 from entrawatch.rules.cases import read_cases
 from entrawatch.rules.conditions import Detection
 from entrawatch.rules.document import check, read_documents
-from entrawatch.rules.faults import Faults, Refused
+from entrawatch.rules.faults import Faults, Further, Refused
+from entrawatch.rules.mended import mended
 from entrawatch.rules.names import SOURCES, resolver
 from entrawatch.rules.rule import Baseline, Entity, Escalation, Key, Rule
 from entrawatch.rules.sigma_faults import predicate_of
@@ -94,14 +95,29 @@ def read_rule(
     :param filed: whether packages are made of it, which need ATT&CK's own names for its tags.
     """
     documents = read_documents(text, faults)
-    if len(documents) != 1 or not check(documents[0], "rule", faults):
-        if len(documents) > 1:
+    if len(documents) != 1:
+        if documents:
             faults.add("", "a catalogue file holds one rule")
         return None
-    for told in unknown(documents[0]["tags"]) if filed else ():
+    if check(documents[0], "rule", faults):
+        rule = _read(documents[0], slug, faults, baselines, filed)
+        return None if faults.lines else rule
+    if document := mended(documents[0]):
+        _read(document, slug, Further(faults), baselines, filed, str(documents[0]))
+    return None
+
+
+def _read(
+    document: dict[str, Any], slug: str, faults: Faults, baselines: Mapping[str, Baseline], filed: bool, whole: str = ""
+) -> Optional[Rule]:
+    """
+    :param whole: all that the file says, where some of it stands aside: a parameter that is named there is used.
+    """
+    for told in unknown(document["tags"]) if filed else ():
         faults.add("tags", told)
-    rule = _RuleReader(documents[0], slug, faults, baselines).rule()
-    return None if faults.lines else rule
+    reader = _RuleReader(document, slug, faults, baselines)
+    reader.used.update(re.findall(r"%(\w+)%", whole))
+    return reader.rule()
 
 
 class _RuleReader:

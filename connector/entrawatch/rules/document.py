@@ -131,10 +131,15 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
 def check(document: Document, kind: str, faults: Faults) -> bool:
     """Whether the document is as its schema says; each difference is a fault."""
     faults.places = document.places
-    errors = sorted(_validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path])
+    errors = errors_of(document, kind)
     for error in errors:
         faults.add(".".join(map(str, error.path)), _expectation(error))
     return not errors
+
+
+def errors_of(document: Document, kind: str) -> list[ValidationError]:
+    """Each difference from the schema of its kind, by where it is."""
+    return sorted(_validator(kind).iter_errors(document), key=lambda error: [str(part) for part in error.path])
 
 
 def schema(kind: str) -> dict[str, Any]:

@@ -29,11 +29,13 @@ class Faults:
     :param file: how the person calls the file.
     :param places: the line of each dotted key, where they are known.
     :param noted: each fault's line in the file (0 for the whole of it) and what is told of it.
+    :param keys: the dotted keys that have one.
     """
 
     file: str
     places: Mapping[str, int] = field(default_factory=dict)
     noted: list[tuple[int, str]] = field(default_factory=list)
+    keys: set[str] = field(default_factory=set)
 
     @property
     def lines(self) -> list[str]:
@@ -42,6 +44,7 @@ class Faults:
 
     def add(self, key: str, text: str) -> None:
         """Note one fault under a dotted key ("" for the whole file); the same fault is told once."""
+        self.keys.add(key)
         line = self._line(key)
         parts = [self.file, f"line {line}" if line else "", key, text]
         told = " ".join(": ".join(filter(None, parts)).split())
@@ -55,3 +58,16 @@ class Faults:
                 return self.places[key]
             key = key.rpartition(".")[0]
         return 0
+
+
+class Further(Faults):
+    """Faults beside those that were noted, for places that have none yet."""
+
+    def __init__(self, noted: Faults) -> None:
+        super().__init__(noted.file, noted.places, noted.noted)
+        self._known = frozenset(noted.keys)
+
+    def add(self, key: str, text: str) -> None:
+        """Note it where the key has no fault."""
+        if key not in self._known:
+            super().add(key, text)
