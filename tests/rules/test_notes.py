@@ -1,4 +1,4 @@
-"""What queries say of themselves: over what they run and when, what a row is, what they must know; as packages do it."""
+"""What queries say of themselves: over what they run and when, what a row is, what they must know."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def comments(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "slug", "told"),
     [
-        ("spl", "password-spray", "run every 5m over the last 1h: earliest=-60m@m latest=@m; it counts over all of its"),
+        ("spl", "password-spray", "run every 5m over the last 1h: earliest=-60m@m latest=@m; it counts over all"),
         ("spl", "password-spray-success", "run every 15m over the last 25h15m: earliest=-1515m@m latest=@m; it finds"),
         ("spl", "third-party-changes", "run every 15m over the last 1d: earliest=-1440m@m latest=@m; it pairs what"),
-        ("spl", "guest-invited", "time range: any; scheduled every 5m over the last 5m: earliest=-5m@m latest=@m; a row"),
+        ("spl", "guest-invited", "time range: any; scheduled every 5m over the last 5m: earliest=-5m@m latest=@m;"),
         ("kql", "password-spray", "looks at the 1h that ended with the last whole 5m, whatever time range is chosen"),
         ("kql", "password-spray-success", "looks at the 25h15m that ended with the last whole 15m, whatever"),
-        ("kql", "single-factor-from-new-network", "looks at the last 1h15m, whatever time range is chosen: run it every"),
+        ("kql", "single-factor-from-new-network", "looks at the last 1h15m, whatever time range is chosen: run"),
         ("kql", "single-factor-from-new-network", "needs 7d of sign-ins before that"),
         ("kql", "guest-invited", "time range: any; a row for each id"),
-        ("esql", "password-spray", "looks at each window of 1h that ended in the last 1h, where something arrived in the"),
+        ("esql", "password-spray", "looks at each window of 1h that ended in the last 1h, where something"),
         ("esql", "password-spray-success", "looks at each stretch of 25h15m that ended in the last 1h, where"),
         ("esql", "guest-invited", "time range: any; a row for each event"),
-        ("esql", "account-hijacking", "network_days: on how many days, up to now; from 2 on it is known; transforms fill"),
+        ("esql", "account-hijacking", "network_days: on how many days, up to now; from 2 on it is known;"),
         ("esql", "single-factor-from-new-network", "network_days, country_days: on how many days, up to now; from 2"),
         ("eql", "guest-invited", "index: logs-azure.auditlogs-*; time range: any; a row for each event"),
         ("eql", "sync-account-abuse", "index: logs-azure.signinlogs-*; time range: any; a row for each event"),
-        ("sql", "password-spray", f"a row for each {BY} and each window of 1h, one each 5m, that reached the threshold; its"),
-        ("sql", "password-spray-success", "a row for each ipAddress, userPrincipalName and each 15m in which it followed"),
+        ("sql", "password-spray", f"a row for each {BY} and each window of 1h, one each 5m, that reached"),
+        ("sql", "password-spray-success", "a row for each ipAddress, userPrincipalName and each 15m in which it"),
         ("sql", "single-factor-from-new-network", "the first 7d of sign-ins are judged by what they themselves hold;"),
         ("sql", "guest-invited", "a row for each id"),
     ],
