@@ -114,10 +114,10 @@ def test_the_table_tells_when_the_first_event_was_and_how_long_it_went_on(
     assert rows[1] == ["level", "2026,", "UTC", "lasts", "rule", "about"]
     assert rows[2] == ["medium", "Jan", "07", "09:02", "27", "min", "brute-force", "a@b.example,", "192.0.2.1"]
     html = page.read_text(encoding="utf-8")
-    assert '<span class="soft">2026-01-07 09:02:30 to 2026-01-07 09:29:30</span>' in html
+    assert '<span class="soft at"><time>2026-01-07 09:02:30</time> to <time>09:29:30</time></span>' in html
     assert "<title>Brute force" in html
-    assert "<tr><th>search windows</th><td>2026-01-07 08:" in html
-    assert ", 2026-01-07 09:02:30: a@b.example" in html
+    assert "<tr><th>windows of time</th><td><time>2026-01-07 08:" in html
+    assert ", 2026-01-07 09:02:30 to 2026-01-07 09:29:30: a@b.example" in html
 
 
 @pytest.mark.parametrize("width", [60, 80, 119, 120, 200])

@@ -60,14 +60,14 @@ def test_what_was_not_read_is_said_last_and_in_the_exit_code(
 ) -> None:
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    done = call("hunt", tmp_path, *more)
+    done = call("hunt", tmp_path, "--rules", "application-added", *more)
     assert done.code == code
     assert done.out.splitlines()[0].rstrip().partition("; ")[2] == said
     *listed, last = done.err.splitlines() or [""]
     assert last.startswith(f"entrawatch: {said}: what stood there was not hunted through; " if said else "")
     assert len(listed) == min(sum(int(number) for number in re.findall(r"\d+", said.replace(",", "", 1))), hunt._LISTED)
     assert all(line.startswith("entrawatch: not read: ") for line in listed)
-    jsonl = call("hunt", tmp_path, *more, "--format", "jsonl")
+    jsonl = call("hunt", tmp_path, "--rules", "application-added", *more, "--format", "jsonl")
     assert (jsonl.code, jsonl.err) == (code, done.err)
 
 

@@ -47,7 +47,8 @@ def test_hunt_prints_findings_and_says_what_it_could_not_read(call: Callable[...
     assert "1 finding in 0 sign-ins and 1 audit event; 1 line not read" in done.out
     assert "application-added" in done.out
     assert "\x1b" not in done.out
-    told, last = done.err.splitlines()
+    told, unlearnt, last = done.err.splitlines()
+    assert unlearnt.startswith("entrawatch: account-hijacking: not judged: ")
     assert told.startswith(f"entrawatch: not read: {logs}:2: ")
     assert last == "entrawatch: 1 line not read: what stood there was not hunted through; see above"
 
@@ -86,7 +87,10 @@ def test_hunt_fails_on_findings_where_asked(call: Callable[..., Done], logs: Pat
         (["hunt", "LOGS", "--report", "."], "entrawatch: --report: . is a folder; name a file in it, findings.html"),
         (["rules", "show", "nosuch"], "entrawatch: rules show: there is no rule 'nosuch'; there are: brute-force"),
         (["rules", "show", "pasword-spray"], "there is no rule 'pasword-spray'; did you mean password-spray?"),
-        (["rules", "show", "guest-invited", "--dialect", "sql", "--sql-dialect", "oracle"], "no profile 'oracle'"),
+        (
+            ["rules", "show", "guest-invited", "--dialect", "sql", "--sql-dialect", "oracle"],
+            "sql has no engine 'oracle': there are duckdb, postgres,",
+        ),
         (["rules", "show", "guest-invited", "--dialect", "cobol"], "invalid choice"),
         (["rules", "validate", "/nosuch"], "/nosuch: there is no such file or folder"),
         (["rules", "show", "nosuch.yml"], "entrawatch: nosuch.yml: there is no such file or folder"),
@@ -186,8 +190,8 @@ def test_what_the_logs_are_too_short_to_judge_is_no_finding_and_is_told(
     assert done.code == int(judged)
     assert ("; 1 not judged" in done.out, "Not judged: 1" in html) == (not judged, not judged)
     note = (
-        "single-factor-from-new-network: 1 possible finding not judged: organisation-networks is learnt from 7 days of "
-        "sign-ins, and these begin on 2026-01-07 09:00 UTC: nothing is judged before 2026-01-14 09:00 UTC"
+        "single-factor-from-new-network (1 possible finding): not judged: organisation-networks is learnt from 7 days "
+        "of sign-ins, and these begin on 2026-01-07 09:00 UTC: nothing is judged before 2026-01-14 09:00 UTC"
     )
     assert (note in done.err, note in html) == (not judged, not judged)
     assert ("sign-ins without a time, or with an impossible one: 1." in done.err) is timeless
@@ -209,7 +213,7 @@ def test_a_baseline_without_its_source_judges_nothing(call: Callable[..., Done],
     )  # fmt: skip
     done = call("hunt", logs)
     assert "1 not judged" in done.out
-    assert "account-hijacking: 1 possible finding not judged" in done.err
+    assert "account-hijacking (1 possible finding): not judged: " in done.err
     assert "there are no sign-ins; add earlier logs" in done.err
 
 

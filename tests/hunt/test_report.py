@@ -54,7 +54,7 @@ def test_the_head_tells_that_not_all_was_read_and_leads_to_what(
 
 
 def test_a_rule_that_did_not_run_is_told_in_the_head() -> None:
-    page = report(replace(hunted(spray(0)), refused={"x": "because"}))
+    page = report(replace(hunted(spray(0)), refused={"brute-force": "because"}))
     head = page[: page.index("<h2>")]
     assert "hunted through: 1 rule did not run. Findings may be missing" in text(head)
     assert '<a href="#not-run">' in head

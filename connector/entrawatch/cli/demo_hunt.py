@@ -23,6 +23,8 @@ def hunted(console: Console, events: Path, page: Path, shown: Optional[Path] = N
             "\n[bold]the hunt[/] needs Python 3.11 or newer; this is an older one, on which the connector alone runs"
         )
         return
+    from rich.text import Text
+
     from entrawatch.cli.hunt import findings_table, running, write_report
     from entrawatch.cli.progress import bars
     from entrawatch.hunt.run import hunt
@@ -34,5 +36,7 @@ def hunted(console: Console, events: Path, page: Path, shown: Optional[Path] = N
         write_report(page, result)
     console.print()
     console.print(findings_table(result, console.width))
+    for line in result.unlearnt:
+        console.print(Text(line, "dim"))
     what = "the same findings to look at: evidence, what to do, ATT&CK"
     console.print(f"[bold]{shown or page}[/]  {what}", soft_wrap=True)

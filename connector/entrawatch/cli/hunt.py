@@ -161,7 +161,7 @@ def _code(result: Hunt, *, fail: bool) -> int:
     if not loaded.total:
         say("entrawatch: no record was read; nothing was hunted")
         return 2
-    for note in result.notes:
+    for note in (*result.notes, *result.unlearnt):
         say(f"entrawatch: {clean(note)}")
     if loaded.bad_count:
         where = "see above" if loaded.bad_count <= _LISTED else f"the first {_LISTED} are above, --report lists more"
@@ -226,7 +226,7 @@ def findings_table(result: Hunt, width: int) -> Group:
     for column in ("rule", "about") if beside else ("rule, and what it is about",):
         table.add_column(column, overflow="fold")
     for finding in result.findings:
-        level = Text(finding.level.replace("informational", "info"), _COLOURS[finding.level])
+        level = Text(finding.level, _COLOURS[finding.level])
         when = (finding.first_event.strftime(times), lasts(finding.last_event - finding.first_event))
         what = (finding.rule.slug, Text(clean(finding.about())))
         table.add_row(level, *when, *(what if beside else (Text("\n").join((Text(what[0]), what[1])),)))
@@ -236,10 +236,25 @@ def findings_table(result: Hunt, width: int) -> Group:
 def _headline(result: Hunt) -> str:
     from entrawatch.cli.console import number
 
+    events = f"{_events(result.loaded, 'signin')} and {_events(result.loaded, 'audit')}"
     found = counted(len(result.findings), "finding") if result.findings else "no findings"
+    asked = _asked(result)
+    told = f"{found} in {events}"
+    if asked and result.looked and result.looked.empty:
+        told = f"{found} {asked}, where none of the {events} lies"
+    elif asked:
+        told = f"{found} {asked}, in {events}"
     unjudged = f"{number(len(result.unjudged))} not judged" if result.unjudged else ""
-    events = f"{found} in {_events(result.loaded, 'signin')} and {_events(result.loaded, 'audit')}"
-    return "; ".join(filter(None, (events, unjudged, unread(result.loaded))))
+    return "; ".join(filter(None, (told, unjudged, unread(result.loaded))))
+
+
+def _asked(result: Hunt) -> str:
+    """The range that was asked for; "" where none was."""
+    from entrawatch.hunt.judged import minute
+
+    since = f"from {minute(result.since)} on" if result.since else ""
+    until = f"until {minute(result.until)}" if result.until else ""
+    return " ".join(filter(None, (since.removesuffix(" on") if until else since, until)))
 
 
 def _events(loaded: Loaded, source: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from entrawatch.dialects.sql import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from entrawatch.rules.rule import Rule
 
@@ -30,6 +30,7 @@ class Finding:
     :param first_event: time of the first of all the events it rests on; of a sequence or a join, both sides' events.
     :param last_event: time of the last one.
     :param measures: what was counted, by name.
+    :param event_ids: all its events; of a sequence or a join, of the others those that the query names.
     :param own_ids: of a sequence or a join, the events that it is about; they are the first of `event_ids`.
     :param evidence: different values of the fields worth seeing first.
     """
@@ -65,14 +66,18 @@ class Finding:
         return [{"kind": kind, "identifier": identifier, "value": value} for kind, identifier, value in found]
 
     def about(self, most: int = 3) -> str:
-        """Whom and what it concerns in a few words, and who did it, where that is told."""
+        """Whom and what it concerns in a few words, and who did it from where, where that is told."""
         actors = self.evidence.get(ACTOR, ())
-        named = [str(value) for value in self.keys.values()] if not (actors or self.entities()) else []
-        values = dict.fromkeys([*(entity["value"] for entity in self.entities()), *named])
-        others = [value for value in values if value.lower() not in {actor.lower() for actor in actors}]
-        more = f" and {len(others) - most} more" if len(others) > most else ""
-        by = f"by {', '.join(actors[:most])}" if actors else ""
-        return ": ".join(filter(None, (by, ", ".join(others[:most]) + more)))
+        entities = self.entities()
+        named = [str(value) for value in self.keys.values()] if not (actors or entities) else []
+        # beside who did it, an address is where it was done from, and no thing that it was done to
+        places = dict.fromkeys(entity["value"] for entity in entities if actors and entity["kind"] == "ip")
+        values = dict.fromkeys([*(entity["value"] for entity in entities), *named])
+        known = {actor.lower() for actor in actors} | {place.lower() for place in places}
+        others = [value for value in values if value.lower() not in known]
+        by = f"by {_some(actors, most)}" if actors else ""
+        at = f"from {_some([*places], most)}" if places else ""
+        return ": ".join(filter(None, (" ".join(filter(None, (by, at))), _some(others, most))))
 
     def line(self) -> dict[str, Any]:
         """The finding as one JSON object, as the product promises it."""
@@ -89,6 +94,11 @@ class Finding:
             "event_ids": list(self.event_ids[:_TOLD]),
             "entities": self.entities(_TOLD),
         }
+
+
+def _some(values: Sequence[str], most: int) -> str:
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(values[:most]) + more
 
 
 def iso(time: datetime) -> str:
@@ -155,6 +165,11 @@ def _folded(finding: Finding) -> tuple[str, ...]:
     return tuple(str(value).lower() for value in finding.keys.values())
 
 
+def _others(finding: Finding) -> int:
+    """How many events led to those that it is about, named or not."""
+    return finding.measures["events"] - len(finding.own_ids)
+
+
 def _joined(run: list[Finding]) -> Finding:
     """One finding of several: all at once, for a year of hits is one run."""
     own = tuple(sorted({event for one in run for event in one.own_ids}))
@@ -166,7 +181,7 @@ def _joined(run: list[Finding]) -> Finding:
         end=max(one.end for one in run),
         first_event=min(one.first_event for one in run),
         last_event=max(one.last_event for one in run),
-        measures={**measures, "events": len(ids)},
+        measures={**measures, "events": len(own) + max(map(_others, run)) if own else len(ids)},
         event_ids=ids,
         own_ids=own,
         evidence={

@@ -11,7 +11,6 @@ they hold no event that it did not hold, and only forgot the organisation's netw
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timezone
 from typing import TYPE_CHECKING, Optional
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from entrawatch.rules.catalogue import Catalogue
     from entrawatch.rules.rule import Baseline, Rule
 
-_NAMES = {"signin": "sign-ins", "audit": "audit events"}
+#: what people call a source's events
+NAMES = {"signin": "sign-ins", "audit": "audit events"}
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,42 @@ class Span:
     last: Optional[datetime]
     timeless: int
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no record at all."""
+        return self.first is None and not self.timeless
+
+    def holds(self, lookback: timedelta) -> bool:
+        """Whether a whole lookback lies in the logs: then the query judges what is before its end as of that end.
+
+        A record at the epoch moves that end there, where nothing is known.
+        """
+        return (
+            self.first is not None
+            and self.last is not None
+            and not self.timeless
+            and self.last - self.first >= lookback
+        )
+
     def reached(self, moment: datetime, lookback: timedelta) -> bool:
         """Whether a lookback of logs lies before the moment, or the query judges it as of the end of the first one."""
-        if self.first is None or self.last is None:
-            return False
-        return moment - self.first >= lookback or (not self.timeless and self.last - self.first >= lookback)
+        return self.first is not None and (moment - self.first >= lookback or self.holds(lookback))
 
 
-def spans(connection: duckdb.DuckDBPyConnection, sources: Sequence[str]) -> dict[str, Span]:
-    """The span of each table."""
+def spans(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[str],
+    since: Optional[datetime] = None,
+    until: Optional[datetime] = None,
+) -> dict[str, Span]:
+    """The span of each table, of which what lies in [since, until)."""
     query = """SELECT min("@timestamp") FILTER (timed), max("@timestamp") FILTER (timed), count(*) FILTER (NOT timed)
-        FROM (SELECT "@timestamp", "@timestamp" > '1971-01-01' AND "@timestamp" < '9999-01-01' AS timed FROM {})"""
+        FROM (SELECT "@timestamp", "@timestamp" > '1971-01-01' AND "@timestamp" < '9999-01-01' AS timed FROM {}
+        WHERE ($1 IS NULL OR "@timestamp" >= $1) AND ($2 IS NULL OR "@timestamp" < $2))"""
     found = {}
     for source in sources:
-        first, last, timeless = connection.execute(query.format(source)).fetchone() or (None, None, 0)
+        row = connection.execute(query.format(source), [since, until]).fetchone()
+        first, last, timeless = row or (None, None, 0)
         found[source] = Span(first, last, timeless)
     return found
 
@@ -73,9 +95,8 @@ def whole(spans_: Mapping[str, Span]) -> Span:
     return Span(min(firsts, default=None), max(lasts, default=None), sum(span.timeless for span in spans_.values()))
 
 
-def out_of_range(spans_: Mapping[str, Span], since: Optional[datetime], until: Optional[datetime]) -> Iterator[str]:
-    """A line where none of the logs lie in the range that was asked for: no finding is no clean bill then."""
-    span = whole(spans_)
+def out_of_range(span: Span, since: Optional[datetime], until: Optional[datetime]) -> Iterator[str]:
+    """A line where the logs end before the range that was asked for, or begin behind it."""
     if span.first is None or span.last is None:
         return
     if since and span.last < since:
@@ -98,7 +119,7 @@ def sorted_out(
     judged: list[Finding] = []
     unjudged: list[Finding] = []
     for one in found:
-        known = _baseline(catalogue, one.rule)
+        known = baseline_of(catalogue, one.rule)
         if known and last and _behind(one, last):
             continue
         moment = min(one.end, last) if last else one.end
@@ -113,33 +134,17 @@ def _behind(finding: Finding, last: datetime) -> bool:
     return isinstance(query, ir.WindowQuery) and finding.start + query.length - query.every > last
 
 
-def notes(catalogue: Catalogue, unjudged: Iterable[Finding], spans_: Mapping[str, Span]) -> Iterator[str]:
-    """A line for each rule that was not judged, and for records that have no time."""
-    for slug, count in Counter(one.rule.slug for one in unjudged).items():
-        rule = catalogue.rules[slug]
-        known = _baseline(catalogue, rule)
-        if known:
-            yield _too_short(rule, count, known, spans_[known.source])
+def notes(spans_: Mapping[str, Span]) -> Iterator[str]:
+    """A line for each source with records that have no time."""
     for source, span in spans_.items():
         if span.timeless:
             yield (
-                f"{_NAMES[source]} without a time, or with an impossible one: {span.timeless}. A time that cannot be "
+                f"{NAMES[source]} without a time, or with an impossible one: {span.timeless}. A time that cannot be "
                 "read is taken for 1970-01-01, so findings of that day may join what did not happen together"
             )
 
 
-def _too_short(rule: Rule, count: int, known: Baseline, span: Span) -> str:
-    days, what = known.lookback.days, _NAMES[known.source]
-    said = f"there are no {what}"
-    if span.first:
-        reach = span.first + known.lookback
-        said = f"these begin on {minute(span.first)}: nothing is judged before {minute(reach)}"
-    return (
-        f"{rule.slug}: {count} possible finding{'s' if count > 1 else ''} not judged: {known.name} is learnt from "
-        f"{days} days of {what}, and {said}; add earlier logs, and --since where to begin"
-    )
-
-
-def _baseline(catalogue: Catalogue, rule: Rule) -> Optional[Baseline]:
+def baseline_of(catalogue: Catalogue, rule: Rule) -> Optional[Baseline]:
+    """What the rule asks to be usual; None where it asks nothing."""
     outside = getattr(rule.query, "outside", None)
     return catalogue.baselines[outside.baseline] if outside else None

@@ -21,10 +21,11 @@ from entrawatch.redaction import visible
 from entrawatch.rules.attack import TACTICS, TECHNIQUES, Technique
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from entrawatch.hunt.findings import Finding
     from entrawatch.hunt.run import Hunt
+    from entrawatch.rules.rule import Rule
 
 #: findings that are written out; a report with more would not open
 _WRITTEN = 500
@@ -58,7 +59,7 @@ def report(hunt: Hunt) -> str:
         covers=covers,
         written=_WRITTEN,
         drawn=_DRAWN,
-        matrix=matrix(hunt.findings),
+        matrix=matrix(hunt.ran.values(), hunt.findings),
     )
 
 
@@ -67,10 +68,14 @@ def _finalized(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def matrix(findings: Sequence[Finding]) -> list[tuple[str, list[tuple[Technique, int]]]]:
-    """Tactic → its techniques with the number of findings that name them, in the matrix's order."""
+def matrix(rules: Iterable[Rule], findings: Sequence[Finding]) -> list[tuple[str, list[tuple[Technique, int]]]]:
+    """Tactic → the techniques that the rules look for, with the number of findings of each, in the matrix's order."""
+    sought = {technique for rule in rules for technique in rule.techniques}
     counts = Counter(technique for finding in findings for technique in finding.rule.techniques)
-    return [
-        (name, [(technique, counts[technique.id]) for technique in TECHNIQUES.values() if tactic in technique.tactics])
+    found = {
+        name: [
+            (one, counts[one.id]) for one in TECHNIQUES.values() if tactic in one.tactics and one.id in sought
+        ]
         for tactic, name in TACTICS.items()
-    ]
+    }  # fmt: skip
+    return [(name, techniques) for name, techniques in found.items() if techniques]

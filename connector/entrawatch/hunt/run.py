@@ -17,17 +17,19 @@ from entrawatch.dialects.sql import Sql
 from entrawatch.hunt.columns import columns
 from entrawatch.hunt.findings import Finding, findings
 from entrawatch.hunt.judged import Span, notes, out_of_range, sorted_out, spans, whole
+from entrawatch.hunt.learning import unlearnt
 from entrawatch.hunt.load import Loaded, Loader
 from entrawatch.hunt.ranges import in_range
 from entrawatch.hunt.unread import COLUMN, with_unread
 from entrawatch.reading import files_in, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from entrawatch.reading import Item
     from entrawatch.rules.catalogue import Catalogue
+    from entrawatch.rules.rule import Rule
 
 SOURCES = ("signin", "audit")
 #: reading processes: beyond them this one, which fills the database, is what one waits for
@@ -38,24 +40,33 @@ _MOST = 8
 class Hunt:
     """What a hunt found.
 
-    :param refused: rules that SQL cannot say, with the reason.
+    :param rules: by name.
+    :param refused: of these, those that SQL cannot say, with the reason; the others ran.
     :param notes: what to know when the findings are read, a line each.
     :param seconds: how long loading and each rule took.
-    :param unjudged: what the logs are too short to judge; the notes say why.
-    :param span: the times of all records that a rule reads.
+    :param unlearnt: a line for each baseline that was not learnt yet at a time that was looked at.
+    :param unjudged: what the logs are too short to judge; `unlearnt` says why.
+    :param span: the times of all records that a rule reads; `looked` of those in the range that was asked for.
     :param since: from when on findings were asked for, None for all; `until` to when.
     """
 
     findings: tuple[Finding, ...]
     loaded: Loaded
-    rules: tuple[str, ...]
+    rules: Mapping[str, Rule]
     refused: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unlearnt: tuple[str, ...] = ()
     unjudged: tuple[Finding, ...] = ()
     span: Optional[Span] = None
+    looked: Optional[Span] = None
     since: Optional[datetime] = None
     until: Optional[datetime] = None
+
+    @property
+    def ran(self) -> dict[str, Rule]:
+        """The rules that ran."""
+        return {slug: rule for slug, rule in self.rules.items() if slug not in self.refused}
 
 
 def hunt(
@@ -121,15 +132,17 @@ def _hunt(
         loaded = load(Loader(connection, described, progress))
         seconds = {"loading": time.perf_counter() - begun}
         found, refused = _run(catalogue, connection, seconds, running)
-        reach = spans(connection, SOURCES)
+        reach, looked = spans(connection, SOURCES), spans(connection, SOURCES, since, until)
         found = with_unread(connection, found)
         found = in_range(found, connection, SOURCES, since, until)
     found.sort(key=lambda one: (-one.severity, one.first_event, one.last_event, one.rule.slug))
     judged, unjudged = sorted_out(catalogue, found, reach)
-    told = (*out_of_range(reach, since, until), *notes(catalogue, unjudged, reach))
+    ran = [slug for slug in catalogue.rules if slug not in refused]
     return Hunt(
-        tuple(judged), loaded, tuple(catalogue.rules), refused, seconds, told, tuple(unjudged), whole(reach),
-        since=since, until=until,
+        tuple(judged), loaded, catalogue.rules, refused, seconds,
+        notes=(*out_of_range(whole(reach), since, until), *notes(reach)),
+        unlearnt=tuple(unlearnt(catalogue, ran, unjudged, reach, looked)),
+        unjudged=tuple(unjudged), span=whole(reach), looked=whole(looked), since=since, until=until,
     )  # fmt: skip
 
 
