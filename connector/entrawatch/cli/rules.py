@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entrawatch.errors import ConfigError
-from entrawatch.redaction import clean
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from entrawatch.rules.asked import Asked
     from entrawatch.rules.community import Own
     from entrawatch.rules.files import Fault
-    from entrawatch.rules.rule import Rule
 
 NAME = "rules"
 HELP = "List the detection rules, show one in a query language, check rule files."
@@ -90,20 +88,20 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     from entrawatch.cli.own import asked
+    from entrawatch.cli.rule_shown import profile_of, say_needs, words
 
+    profile = profile_of(arguments)
     found = asked([arguments.rule], "rules show")
     if arguments.dialect:
-        found, queries = _queries(found, arguments)
-        told = queries
+        found, told = _queries(found, arguments, profile)
     else:
-        told = list(map(_words, found.catalogue.rules.values()))
+        told = [words(rule, found.catalogue.baselines) for rule in found.catalogue.rules.values()]
     print("\n".join(told), end="")
-    if arguments.dialect == "spl":
-        _say_macros(found, "".join(told), arguments.profile)
+    say_needs(found, arguments.dialect, "".join(told), profile)
     return 2 if found.left_out else 0
 
 
-def _queries(found: Asked, arguments: argparse.Namespace) -> tuple[Asked, list[str]]:
+def _queries(found: Asked, arguments: argparse.Namespace, profile: str) -> tuple[Asked, list[str]]:
     """What of it the language can say, and the texts.
 
     :raises ConfigError: it cannot say a rule that is no part of a folder.
@@ -111,39 +109,9 @@ def _queries(found: Asked, arguments: argparse.Namespace) -> tuple[Asked, list[s
     from entrawatch.cli.own import said
     from entrawatch.dialects import dialect
 
-    profile = arguments.sql_dialect if arguments.dialect == "sql" else arguments.profile
     language = dialect(arguments.dialect, found.catalogue.baselines, profile)
     found, texts = said(found, language, [arguments.rule], found.catalogue.rules)
     return found, [one.text for one in texts.values()]
-
-
-def _say_macros(found: Asked, text: str, profile: str) -> None:
-    """What the searches name: what the app defines, and what it does not, with definitions to begin with."""
-    from entrawatch.cli.console import say
-    from entrawatch.dialects.spl_fields import NORMALIZED
-    from entrawatch.dialects.spl_macros import INDEX, macros, named
-    from entrawatch.rules.shipped import shipped
-
-    known = macros(shipped().rules.values(), profile or NORMALIZED)
-    own = macros((found.catalogue.rules[slug] for slug in found.files), profile or NORMALIZED)
-    theirs = [name for name in dict.fromkeys([*named(text), INDEX]) if name in known]
-    say(f"entrawatch: needs the macros {', '.join(theirs)}, which the Splunk app defines (docs/splunk.md)")
-    for name, definition in own.items():
-        if name not in known:
-            say(f"entrawatch: make the macro {name} in Splunk, as: {clean(definition)}")
-
-
-def _words(rule: Rule) -> str:
-    head = [rule.title, ", ".join(filter(None, (rule.slug, rule.level, " ".join(rule.techniques)))) + "\n"]
-    parts = [
-        "\n".join([*head, f"{rule.description}\n"] if rule.description else head),
-        "parameters\n" + "".join(f"  {p.name} = {p.default}: {p.description}\n" for p in rule.parameters),
-        "what to do\n" + "".join(f"  {place}. {step}\n" for place, step in enumerate(rule.triage, 1)),
-        "may be harmless when\n" + "".join(f"  - {case}\n" for case in rule.false_positives),
-        "read on\n" + "".join(f"  {reference}\n" for reference in rule.references),
-    ]
-    told = "\n".join(part for part in parts if "\n  " in part or part is parts[0])
-    return "\n".join(map(clean, told.split("\n")))
 
 
 def _validate(arguments: argparse.Namespace) -> int:

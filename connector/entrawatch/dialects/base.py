@@ -161,12 +161,16 @@ class Dialect(ABC):
 
     #: spl, eql, esql, kql or sql
     name: str = ""
+    #: what a profile is called
+    chosen = "profile"
     #: the shapes of events it can read; the first is the default
     profiles: tuple[str, ...] = ("",)
 
     def __init__(self, baselines: Mapping[str, Baseline], profile: str = "") -> None:
         if profile and profile not in self.profiles:
-            raise ValueError(f"{self.name} has no profile {profile!r}: there are {', '.join(self.profiles)}")
+            known = ", ".join(filter(None, self.profiles))
+            there = f"there are {known}" if known else "it reads one shape of events"
+            raise ValueError(f"{self.name} has no {self.chosen} {profile!r}: {there}")
         self.baselines = baselines
         self.profile = profile or self.profiles[0]
 

@@ -56,6 +56,7 @@ class Sql(Dialect):
     """The SQL dialect; its profiles are the engines."""
 
     name = "sql"
+    chosen = "engine"
     profiles = ENGINES
 
     def __init__(self, baselines: Mapping[str, Baseline], profile: str = "") -> None:
