@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,8 @@ from entrawatch.sinks.columns import FAMILIES, columns
 
 from .events import event, events
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 duckdb = pytest.importorskip("duckdb")
+QUERIES = Path(__file__).parents[2] / "content" / "queries" / "duckdb"
 
 
 def sink_for(path: Path, **options: Any) -> Any:
@@ -45,7 +44,7 @@ def test_each_family_has_a_table_with_the_field_table_s_columns_and_types(tmp_pa
     sink.close()
     for family in FAMILIES:
         assert list(types(path, family)) == [*(column.name for column in columns(family)), "event"]
-    wanted = {"@timestamp": "TIMESTAMP", "status.errorCode": "BIGINT", "isInteractive": "BOOLEAN",
+    wanted = {"@timestamp": "TIMESTAMP WITH TIME ZONE", "status.errorCode": "BIGINT", "isInteractive": "BOOLEAN",
               "tags": "VARCHAR[]", "ipAddress": "VARCHAR", "location.geoCoordinates": "JSON"}  # fmt: skip
     assert wanted.items() <= types(path, "signin").items()
 
@@ -58,7 +57,15 @@ def test_values_stand_in_their_columns_with_their_types(tmp_path: Path) -> None:
     names = '"event.id", "@timestamp", "status.errorCode", "isInteractive", tags, "ipAddress", "userAgent"'
     row = ask(path, f"SELECT {names} FROM signin")
     assert row == [
-        ("id-1", datetime.fromisoformat("2026-11-24T10:00:01.123000"), 50126, True, ["a", "b"], "198.51.100.7", None)
+        (
+            "id-1",
+            datetime.fromisoformat("2026-11-24T10:00:01.123000+00:00"),
+            50126,
+            True,
+            ["a", "b"],
+            "198.51.100.7",
+            None,
+        )
     ]
     found = ask(path, "SELECT family, \"event.id\", event->>'$.user.name' FROM events ORDER BY 2")
     assert found == [
@@ -95,6 +102,37 @@ def test_an_event_that_cannot_be_told_from_others_comes_back(tmp_path: Path, ide
     result = sink.write([event(1), {"event": {"id": identifier}, "entra": {"stream": "interactive"}}])
     sink.close()
     assert (result.stored, len(result.rejected)) == (1, 1)
+
+
+def test_times_of_an_earlier_version_get_their_zone(tmp_path: Path) -> None:
+    path = tmp_path / "events.duckdb"
+    sink = sink_for(path)
+    sink.write(events(2))
+    sink.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute('ALTER TABLE signin ALTER "@timestamp" TYPE TIMESTAMP')
+    later = sink_for(path)
+    later.write(events(2, start=2))
+    later.close()
+    query = 'SELECT count(*), count(DISTINCT event->>\'$."@timestamp"\'), typeof(any_value("@timestamp")) FROM events'
+    assert ask(path, query) == [(4, 4, "TIMESTAMP WITH TIME ZONE")]
+    wrong = 'FROM events WHERE "@timestamp" IS DISTINCT FROM (event->>\'$."@timestamp"\')::TIMESTAMPTZ'
+    assert ask(path, wrong) == []
+
+
+@pytest.mark.parametrize("query", sorted(QUERIES.glob("*.sql")), ids=lambda path: path.stem)
+def test_the_shipped_queries_tell_all_times_in_the_zone_of_the_session(tmp_path: Path, query: Path) -> None:
+    path = tmp_path / "events.duckdb"
+    sink = sink_for(path)
+    sink.check()
+    sink.close()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'Europe/Berlin'")
+        described = connection.execute(f"DESCRIBE {query.read_text(encoding='utf-8')}").fetchall()
+    kinds = {name: kind for name, kind, *_ in described if kind.startswith("TIMESTAMP")}
+    assert kinds.keys() >= {"window_start", "window_end", "first_event", "last_event"}
+    assert set(kinds.values()) == {"TIMESTAMP WITH TIME ZONE"}
 
 
 def test_columns_that_come_with_a_later_version_are_added(tmp_path: Path) -> None:

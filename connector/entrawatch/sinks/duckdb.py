@@ -1,7 +1,8 @@
 """One DuckDB file: a table for each family of events with the field table's columns, and all events in one view.
 
-The columns are those of `columns.py`; times are UTC. The column `event` has the whole event as JSON, so a value that
-does not fit its column's type is not lost. The view `events` has what all families share.
+The columns are those of `columns.py`; times have a zone, for the rules' SQL compares them with times that have one. The
+column `event` has the whole event as JSON, so a value that does not fit its column's type is not lost. The view
+`events` has what all families share.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ OPTIONS: Mapping[str, Option] = {
     "memory_bytes": Option("int", "most memory DuckDB may use; DuckDB's own choice where not given", least=2**26),
 }
 _TYPES = {"text": "VARCHAR", "texts": "VARCHAR[]", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN",
-          "time": "TIMESTAMP", "json": "JSON"}  # fmt: skip
+          "time": "TIMESTAMPTZ", "json": "JSON"}  # fmt: skip
 _ID, _REVISION, _EVENT = "event.id", "entra.revision", "event"
 
 
@@ -76,8 +77,7 @@ def _row(event: Event, family: str) -> str:
     if not row.get(_place(family, _ID)):
         raise RecordError("has no event.id")
     row.setdefault(_place(family, _REVISION), 1)
-    # Times are UTC here, and DuckDB's TIMESTAMP has no zone.
-    cells = {f"c{n}": v.replace(tzinfo=None).isoformat() if isinstance(v, datetime) else v for n, v in row.items()}
+    cells = {f"c{n}": v.isoformat() if isinstance(v, datetime) else v for n, v in row.items()}
     return jsontext.dumps({**cells, _EVENT: text}).decode()
 
 
@@ -175,15 +175,18 @@ class DuckdbSink:
         return self._connection
 
     def _make_table(self, family: str) -> None:
-        """Make the table, or add the columns that have come since it was made."""
+        """Make the table, or add the columns that have come since it was made, and the zone to times without one."""
         definitions = _definitions(family)
         written = ", ".join(f"{quoted(name)} {kind}" for name, kind in definitions.items())
         key = f"PRIMARY KEY ({quoted(_ID)}, {quoted(_REVISION)})"
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(family)} ({written}, {key})")
-        query = "SELECT column_name FROM information_schema.columns WHERE table_name = ?"
-        there = {row[0] for row in self._connection.execute(query, [family]).fetchall()}
-        for name in definitions.keys() - there:
+        query = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = ?"
+        there = dict(self._connection.execute(query, [family]).fetchall())
+        for name in definitions.keys() - there.keys():
             self._connection.execute(f"ALTER TABLE {quoted(family)} ADD COLUMN {quoted(name)} {definitions[name]}")
+        for name in [name for name in definitions if there.get(name) == "TIMESTAMP"]:
+            written = f"TYPE TIMESTAMPTZ USING {quoted(name)} AT TIME ZONE 'UTC'"
+            self._connection.execute(f"ALTER TABLE {quoted(family)} ALTER {quoted(name)} {written}")
 
     def _make_view(self) -> None:
         names = ", ".join(quoted(name) for name in _definitions(OTHER))
