@@ -12,6 +12,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from entrawatch.rules.faults import Refused
 from entrawatch.rules.rule import Case
 from entrawatch.schema.streams import STREAMS
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from entrawatch.rules.faults import Faults
+    from entrawatch.schema.streams import Stream
 
 #: where "0m" is: a Wednesday, 09:00 UTC
 BEGINNING = datetime(2026, 1, 7, 9, tzinfo=timezone.utc)
@@ -41,7 +43,9 @@ def _case(place: int, said: dict[str, Any], bases: dict[str, Any], faults: Fault
     where = f"tests.cases.{place}"
     for found in said.get("match", []):
         if set(found) != keys:
-            faults.add(f"{where}.match", f"its keys are {', '.join(found)}; the rule's are {', '.join(sorted(keys))}")
+            faults.add(
+                f"{where}.match", f"its keys are {', '.join(map(str, found))}; the rule's are {', '.join(sorted(keys))}"
+            )
     records = tuple(
         record
         for number, entry in enumerate(said["records"])
@@ -58,7 +62,15 @@ def _records(
         known = ", ".join(sorted(bases))
         faults.add(f"{where}.base", f"{entry['base']!r} is no base with a known stream (there are: {known})")
         return
-    stream = STREAMS[base["stream"]]
+    try:
+        yield from _repeated(STREAMS[base["stream"]], seed, entry, base)
+    except Refused as refused:
+        faults.add(where, str(refused))
+
+
+def _repeated(
+    stream: Stream, seed: str, entry: dict[str, Any], base: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     start, step = _offset(entry["at"]), _offset(entry.get("step", "1m"))
     for turn in range(entry.get("repeat", 1)):
         record = _expanded({key: value for key, value in base.items() if key not in _OWN_KEYS})
@@ -79,13 +91,20 @@ def _offset(text: str) -> timedelta:
 
 
 def _expanded(flat: dict[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` → `{"a": {"b": 1}}`."""
+    """`{"a.b": 1}` → `{"a": {"b": 1}}`.
+
+    :raises Refused: a key is no text, or lies in what is no object.
+    """
     nested: dict[str, Any] = {}
     for path, value in flat.items():
+        if not isinstance(path, str):
+            raise Refused(f"{path} is a key that is no text")
         at = nested
         *parents, last = path.split(".")
         for parent in parents:
             at = at.setdefault(parent, {})
+            if not isinstance(at, dict):
+                raise Refused(f"{path} lies in {parent}, which is no object beside it")
         at[last] = copy.deepcopy(value)
     return nested
 

@@ -8,12 +8,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
     from entrawatch.rules.faults import Faults
 
@@ -34,6 +35,18 @@ class Document(dict[str, Any]):
 
 class _Loader(yaml.SafeLoader):
     """YAML whose dates stay text (Sigma's are) and whose keys stand once."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        """
+        :raises yaml.YAMLError: the node is not what its tag says; PyYAML lets other errors through.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"this can be read as no {kind}", node.start_mark
+            ) from None
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -149,9 +162,16 @@ def schema(kind: str) -> dict[str, Any]:
     return loaded
 
 
+#: JSON Schema whose whole numbers are none with a fraction, be it 0
+_Validator: Callable[[dict[str, Any]], Validator] = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
+)
+
+
 @cache
-def _validator(kind: str) -> Draft202012Validator:
-    return Draft202012Validator(schema(kind))
+def _validator(kind: str) -> Validator:
+    return _Validator(schema(kind))
 
 
 def _expectation(error: ValidationError) -> str:
@@ -175,6 +195,7 @@ _TELLERS: dict[str, Callable[[ValidationError], str]] = {
     "additionalProperties": _unknown_key,
     "enum": lambda error: f"{error.instance!r} is none of {_listed(error.validator_value)}",
     "pattern": lambda error: f"{error.instance!r} is not of the form {error.validator_value}",
+    "oneOf": lambda error: f"{error.instance!r} is no whole number from 1, and no parameter as %name%",
     "not": lambda _: "a rule has a correlation or a join, not both",
     **dict.fromkeys(_COUNTED, _too_short),
 }
