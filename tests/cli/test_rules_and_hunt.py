@@ -266,7 +266,7 @@ def test_a_rule_of_ones_own_is_shown_in_words_and_in_a_language(call: Callable[.
     rule = tmp_path / "My lockouts.yml"
     rule.write_text(SIGMA.replace("Lockouts", '"Lock\\eouts"'), encoding="utf-8")
     words = call("rules", "show", rule).out
-    assert words.startswith("Lock\ufffdouts\nmy-lockouts, medium\n\nA lockout.\n\nwhat it looks for in sign-ins\n  status.err")
+    assert words.startswith("Lock\ufffdouts\nmy-lockouts, medium\n\nA lockout.\n\nwhat it looks for in sign-ins\n")
     query = call("rules", "show", rule, "--dialect", "eql").out
     assert "50053" in query
     search = call("rules", "show", rule, "--dialect", "spl")
