@@ -133,6 +133,14 @@ def test_the_table_cuts_nothing_however_narrow_the_terminal(
     assert "".join("".join(lines[2:]).split()).endswith(f"application-added{''.join(said.split())}")
 
 
+def test_a_level_is_called_the_same_everywhere(call: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps([AUDIT]), encoding="utf-8")
+    page = tmp_path / "x.html"
+    level = json.loads(call("hunt", tmp_path / "x.json", "--format", "jsonl", "--report", page).out)["level"]
+    assert call("hunt", tmp_path / "x.json").out.splitlines()[2].split()[0] == level == "informational"
+    assert f'<span class="badge">{level}</span>' in page.read_text(encoding="utf-8")
+
+
 def test_a_range_behind_the_logs_is_said_in_one_line(call: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps([AUDIT]), encoding="utf-8")
     done = call("hunt", tmp_path / "x.json", "--since", "2026-02-01T00:00:00Z")

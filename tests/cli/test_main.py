@@ -46,6 +46,23 @@ def test_help_names_every_command(call: Callable[..., Done]) -> None:
     assert [name for name in NAMES if not re.search(rf"^    {name}\s", done.out, re.MULTILINE)] == []
 
 
+def test_the_exit_codes_in_the_help_name_every_option_that_asks_to_fail(call: Callable[..., Done]) -> None:
+    told = call("--help").out.partition("exit codes:\n")[2]
+    codes = dict(re.findall(r"^  (\d+)(?:, \d+)? +((?:.+\n?)(?: {3,}.+\n?)*)", told, re.MULTILINE))
+    assert [*codes] == ["0", "1", "2", "3", "130"]
+    asking = {
+        f"{name} {option}"
+        for name in (*NAMES, "deploy splunk")
+        for option in re.findall(
+            r"^  (--\w+)\b(?:(?!\n  -)[\s\S])*?\bexit\s+1\b",
+            call(*name.split(), "--help").out.partition("examples:")[0],
+            re.MULTILINE,
+        )
+    }
+    assert asking == {"hunt --fail", "normalize --strict", "build --check", "deploy splunk --check"}
+    assert [one for one in asking if one.replace(" splunk", "") not in " ".join(codes["1"].split())] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_has_help_with_examples(call: Callable[..., Done], name: str) -> None:
     done = call(name, "--help")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from entrawatch.hunt.report import report
-from entrawatch.hunt.run import hunt_files
+from entrawatch.hunt.run import hunt, hunt_files
+from entrawatch.reading import Found, Where
+from entrawatch.rules.catalogue import Catalogue
 
 from .test_changes import BY, CUT, NEW, OLD, policy
 from .test_hunt import CATALOGUE, lines
@@ -82,6 +84,34 @@ def test_the_head_tells_the_range_that_was_asked_for(since: int | None, until: i
     assert "the logs reach from 2026-01-07 09:02:00 to 09:06:00" in page
     assert (said or "Times are UTC.") in page
     assert ("asked for" in page) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("slugs", "counted"),
+    [
+        (("brute-force",), "1 rule of this hunt looks for"),
+        (("brute-force", "application-added"), "2 rules of this hunt look for"),
+        (("password-spray", "application-added"), "2 rules of this hunt look for"),
+    ],
+)
+def test_attack_shows_what_the_rules_that_ran_look_for_and_no_more(slugs: tuple[str, ...], counted: str) -> None:
+    rules = {slug: CATALOGUE.rules[slug] for slug in slugs}
+    found = hunt(Catalogue(rules, CATALOGUE.baselines), [Found(Where("-", n), one) for n, one in enumerate(spray(0))])
+    others = dict.fromkeys(CATALOGUE.rules.keys() - rules.keys(), "refused")
+    page = report(replace(found, rules=CATALOGUE.rules, refused=others))
+    section = page[page.index("<h2>ATT&amp;CK</h2>") :]
+    shown = re.findall(r'<div class="card cell( hit)?">(T[\d.]+) ', section)
+    assert {one for _, one in shown} == {one for rule in rules.values() for one in rule.techniques}
+    assert {one for hit, one in shown if hit} == {one for finding in found.findings for one in finding.rule.techniques}
+    assert "<h3>" in section
+    assert re.search(r"<h3>[^<]*</h3>\s*</div>", section) is None
+    assert f"The techniques that the {counted}" in section
+
+
+def test_without_a_rule_that_ran_nothing_is_said_of_attack() -> None:
+    page = report(replace(hunted([]), refused=dict.fromkeys(CATALOGUE.rules, "")))
+    assert "ATT&amp;CK</h2>" not in page
+    assert "<p>Nothing. 0 rules ran" in page
 
 
 def test_windows_are_explained_where_there_are_some() -> None:

@@ -85,6 +85,21 @@ def test_the_headline_names_who_did_it_be_it_a_person_or_an_app(initiator: Any, 
     assert one.about() == about.removesuffix(": ")
 
 
+def test_the_address_that_a_change_came_from_is_no_thing_that_was_changed() -> None:
+    name, address = "msp@partner.example", "2001:db8::7"
+    change = {
+        "id": "Directory_1", "activityDateTime": "2026-01-07T09:00:00Z", "result": "success", "correlationId": "c0de",
+        "activityDisplayName": "Add member to group", "category": "GroupManagement", "targetResources": [],
+        "initiatedBy": {"user": {"userPrincipalName": name, "ipAddress": address}},
+    }  # fmt: skip
+    partner = {
+        "id": "s", "createdDateTime": "2026-01-07T08:59:00Z", "userPrincipalName": name, "appId": "a",
+        "correlationId": "c0de", "homeTenantId": "theirs", "resourceTenantId": "ours", "status": {"errorCode": 0},
+    }  # fmt: skip
+    found = hunt(CATALOGUE, [Found(Where("-", 1), change), Found(Where("-", 2), partner)]).findings
+    assert [one.about() for one in found] == [f"by {name} from {address}"]
+
+
 def test_a_finding_without_names_is_called_by_its_key() -> None:
     (one,) = hunted(activityDisplayName="Add application").findings
     assert one.about() == "Directory_1"

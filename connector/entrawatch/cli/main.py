@@ -42,8 +42,13 @@ start here:
   entrawatch hunt logs/ --report findings.html       find attacks in logs that you have
   entrawatch deploy elastic --kibana-url URL --plan  what the rules would change in your Elastic, Splunk or Sentinel
 
-exit codes: 0 fine, 1 bad records or a difference where asked to fail on them, 2 usage or configuration, or input
-            that could not all be read, 3 source, sink or product failed
+exit codes:
+  0         it is done
+  1         what you asked to fail on is there: a finding (hunt --fail), a bad record (normalize --strict), a difference
+            (build --check, deploy --check)
+  2         a wrong option, configuration, rule or path; or something of the input was left out, and the rest is done
+  3         it failed: the source, a sink or a product, no room, no rights
+  130, 141  Ctrl-C; who read the output went away
 """
 
 
