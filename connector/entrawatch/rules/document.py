@@ -144,10 +144,23 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
 def check(document: Document, kind: str, faults: Faults) -> bool:
     """Whether the document is as its schema says; each difference is a fault."""
     faults.places = document.places
+    odd = odd_keys(document)
+    for key in odd:
+        faults.add(key, f"{key.rpartition('.')[2]} is a key that is no text; put it between quotes")
     errors = errors_of(document, kind)
     for error in errors:
         faults.add(".".join(map(str, error.path)), _expectation(error))
-    return not errors
+    return not odd and not errors
+
+
+def odd_keys(node: object, above: str = "") -> list[str]:
+    """The dotted keys of a document whose last part is no text: YAML has numbers and null for keys, JSON has not."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    found = []
+    for key, value in inner:
+        found += [f"{above}{key}"] if isinstance(node, dict) and not isinstance(key, str) else []
+        found += odd_keys(value, f"{above}{key}.")
+    return found
 
 
 def errors_of(document: Document, kind: str) -> list[ValidationError]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Optional
 
-from entrawatch.rules.document import errors_of
+from entrawatch.rules.document import errors_of, odd_keys
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -27,7 +27,9 @@ _READABLE = {"additionalProperties", "minLength", "maxLength", "minItems", "uniq
 
 
 def mended(document: Document) -> Optional[dict[str, Any]]:
-    """The document with every part in a form that can be read; None where its source is not known."""
+    """The document with every part in a form that can be read; None where a key is no text or its source not known."""
+    if odd_keys(document):
+        return None
     wrong = {str(error.path[0]) for error in errors_of(document, "rule") if error.path and not _readable(error)}
     if "logsource" in wrong or "logsource" not in document:
         return None
