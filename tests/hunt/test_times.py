@@ -117,8 +117,7 @@ def test_a_finding_names_the_events_that_led_to_it_with_what_they_led_to_first()
     found = next(one for one in result.findings if one.rule.slug == "password-spray-success")
     line = found.line()
     assert (len(line["event_ids"]), line["event_ids"][0], line["measures"]["events"]) == (100, "r200", 151)
-    assert set(found.event_ids) == {"r200", *(record["id"] for record in many)}
-    assert set(line["event_ids"]) < set(found.event_ids)
+    assert set(found.event_ids) == {"r200", *(record["id"] for record in many[:100])}
     others = [sign_in(n, correlationId="c0de", homeTenantId="other") for n in (0, 20)]
     (joined,) = (one.line() for one in hunted([*others, change(9)]).findings if one.rule.slug == "third-party-changes")
     assert joined["event_ids"] == ["Directory_9", "r0", "r20"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlglot import exp
 
-from entrawatch.dialects import sql, sql_baseline, sql_predicates, sql_time
+from entrawatch.dialects import sql, sql_baseline, sql_parts, sql_predicates, sql_time
 from entrawatch.dialects.sql import TIME, Sql
 from entrawatch.dialects.sql_predicates import SqlPredicates, column
 from entrawatch.rules import ir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from entrawatch.dialects.sql_predicates import Expr
@@ -182,10 +182,9 @@ def group_without(name: str) -> Plant:
     """A group that does not ask one of its fields."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        patched = sql.comparable
-        patch.setattr(
-            sql, "comparable", lambda ref, value: exp.Literal.string("") if ref.name == name else patched(ref, value)
-        )
+        right = sql.group_key
+        for module in (sql, sql_parts):
+            patch.setattr(module, "group_key", lambda ref: exp.Literal.string("") if ref.name == name else right(ref))
 
     plant.__name__ = f"group_without_{name}"
     return plant
@@ -278,7 +277,7 @@ def one_above_the_threshold(patch: pytest.MonkeyPatch) -> None:
 
 def any_window_of_the_group(patch: pytest.MonkeyPatch) -> None:
     """The evidence of windows that did not reach the threshold."""
-    right = sql._of_reached
+    right = sql.of_reached
 
     def wrong(query: ir.WindowQuery, source: str) -> exp.Select:
         made = right(query, source)
@@ -287,7 +286,7 @@ def any_window_of_the_group(patch: pytest.MonkeyPatch) -> None:
                 test.replace(exp.true())
         return made
 
-    patch.setattr(sql, "_of_reached", wrong)
+    patch.setattr(sql, "of_reached", wrong)
 
 
 def a_group_of_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -347,8 +346,8 @@ def joined_without(*dropped: str) -> Plant:
 def success_before_the_last_failure(patch: pytest.MonkeyPatch) -> None:
     right = Sql._following
 
-    def wrong(self: Sql, rule: Rule, query: ir.FollowedQuery) -> exp.Select:
-        made = right(self, rule, query)
+    def wrong(self: Sql, rule: Rule, query: ir.FollowedQuery, group: Sequence[str]) -> exp.Select:
+        made = right(self, rule, query, group)
         for test in list(made.find_all(exp.GT)):
             test.replace(exp.true())
         return made
@@ -359,8 +358,8 @@ def success_before_the_last_failure(patch: pytest.MonkeyPatch) -> None:
 def success_in_the_same_second(patch: pytest.MonkeyPatch) -> None:
     right = Sql._following
 
-    def wrong(self: Sql, rule: Rule, query: ir.FollowedQuery) -> exp.Select:
-        made = right(self, rule, query)
+    def wrong(self: Sql, rule: Rule, query: ir.FollowedQuery, group: Sequence[str]) -> exp.Select:
+        made = right(self, rule, query, group)
         for test in list(made.find_all(exp.GT)):
             test.replace(exp.GTE(this=test.this.copy(), expression=test.expression.copy()))
         return made
@@ -382,8 +381,8 @@ def after_the_first_failure(patch: pytest.MonkeyPatch) -> None:
 def less_than_a_day_after(patch: pytest.MonkeyPatch) -> None:
     right = Sql._following
 
-    def wrong(self: Sql, rule: Rule, query: ir.FollowedQuery) -> exp.Select:
-        made = right(self, rule, query)
+    def wrong(self: Sql, rule: Rule, query: ir.FollowedQuery, group: Sequence[str]) -> exp.Select:
+        made = right(self, rule, query, group)
         for test in list(made.find_all(exp.LTE)):
             test.replace(exp.LT(this=test.this.copy(), expression=test.expression.copy()))
         return made
@@ -395,8 +394,8 @@ def intervals(factor: float) -> Plant:
     """Spans that are too long or too short: an hour for a minute, a day more."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        right = sql.seconds
-        patch.setattr(sql, "seconds", lambda count: right(int(count * factor)))
+        right = sql_parts.seconds
+        patch.setattr(sql_parts, "seconds", lambda count: right(int(count * factor)))
 
     plant.__name__ = f"intervals_{factor}"
     return plant

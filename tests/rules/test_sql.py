@@ -230,7 +230,7 @@ def test_a_window_ends_at_a_time_with_a_zone(engine: str, told: str) -> None:
 
 
 def test_bigquery_whose_columns_cannot_be_named_so_is_no_engine() -> None:
-    with pytest.raises(ValueError, match="no profile 'bigquery'"):
+    with pytest.raises(ValueError, match="no engine 'bigquery'"):
         Sql({}, "bigquery")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -47,13 +47,17 @@ def listed(field: ir.FieldRef | None) -> list[ir.FieldRef]:
 
 def own_ids() -> Expr:
     """The ids of the events that a sequence or a join is about."""
-    return exp.alias_(exp.ArrayAgg(this=exp.Distinct(expressions=[exp.column(OWN)])), "own_ids")
+    return exp.alias_(distinct(exp.column(OWN)), "own_ids")
 
 
-def in_table(table: str) -> Callable[[Expr], Expr]:
-    """Says of which table a column is."""
-    where = exp.to_identifier(table)
-    return lambda node: exp.Column(this=node.this, table=where.copy()) if isinstance(node, exp.Column) else node
+def distinct(value: Expr) -> Expr:
+    """A group's different values."""
+    return exp.ArrayAgg(this=exp.Distinct(expressions=[value]))
+
+
+def count_distinct(value: Expr) -> Expr:
+    """How many those are."""
+    return exp.Count(this=exp.Distinct(expressions=[value]))
 
 
 def interval(span: timedelta) -> Expr:

@@ -34,9 +34,14 @@ def in_range(
     near = [one for one in found if (not since or one.last_event >= since) and (not until or one.first_event < until)]
     if not since or not until:
         return near
-    around = [one for one in near if one.first_event < since and one.last_event >= until]
+    # of one whose events are not all named, one that is not may lie there
+    around = [one for one in near if one.first_event < since and one.last_event >= until and _all_named(one)]
     outside = _without_events(around, connection, sources, since, until) if around else set()
     return [one for one in near if id(one) not in outside]
+
+
+def _all_named(finding: Finding) -> bool:
+    return len(finding.event_ids) >= finding.measures["events"]
 
 
 def _without_events(

@@ -123,7 +123,11 @@ WITH event AS (
         partner_id AS "event.id"
       FROM hits
       JOIN partner
-        ON LOWER("correlationId") = partner_key AND place IN (first_place, last_place)
+        ON LOWER("correlationId") = partner_key
+        AND place BETWEEN first_place AND last_place
+        AND (
+          place < first_place + 99 OR place = last_place
+        )
     ) AS earlier
   ) AS events
 )
