@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from entrawatch.dialects.base import Unsupported
-from entrawatch.dialects.kql_text import pattern
+from entrawatch.dialects.kql_text import pattern, quoted
 from entrawatch.dialects.networks import patterns
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def tests(node: ir.InNetwork, item: str) -> list[list[str]]:
     untold = [one for one in node.networks if ip_network(one).overlaps(_UNTOLD)]
     if wide := next((one for one in untold if ip_network(one).num_addresses > 1), None):
         raise Unsupported(node, f"what KQL makes of ::10.0.0.1, in {wide}, is told nowhere: write single addresses")
-    told = [f'coalesce(ipv6_is_match({item}, "{one}"), false)' for one in node.networks if one not in untold]
+    told = [f"coalesce(ipv6_is_match({item}, {quoted(one)}), false)" for one in node.networks if one not in untold]
     shaped = f"{item} matches regex {pattern(_ADDRESS)}"
     found = [[shaped, told[0] if len(told) == 1 else f"({' or '.join(told)})"]] if told else []
     return found + [_spelt(item, one) for one in untold]

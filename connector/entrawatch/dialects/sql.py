@@ -147,7 +147,7 @@ class Sql(Dialect):
             "window_end": exp.Max(this=end), "window_start": exp.Min(this=start),
             FIRST: exp.Min(this=early.copy()), LAST: exp.Max(this=late.copy()),
             "first_place": exp.Min(this=exp.column("place")), "last_place": exp.Max(this=exp.column("place")),
-            OTHERS: count_distinct(exp.column("partner_id")),
+            OTHERS: exp.Count(this=exp.Star()),
         }  # fmt: skip
         pairs = (
             exp.select(exp.alias_(column(ID), "pair_id"), *[exp.alias_(told, name) for name, told in bounds.items()])

@@ -144,6 +144,10 @@ class Detection:
         if field.kind != "address":
             raise Refused(f"{field.name}|cidr: it holds no address")
         network = ipaddress.ip_network(value.cidr)
+        if "%" in value.cidr:
+            raise Refused(
+                f"{field.name}|cidr: {value.cidr!r} has a scope, which is a name of one machine's; leave it out"
+            )
         if network.overlaps(_MAPPED):
             raise Refused(f"{field.name}|cidr: {network} holds IPv4 addresses as IPv6 has them; write an IPv4 network")
         return ir.InNetwork(field, (str(network),))

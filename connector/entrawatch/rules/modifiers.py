@@ -27,7 +27,8 @@ def check_modifiers(node: object) -> None:
 
     :raises Refused: with all that is wrong of a key: an encoding, whose letters would compare without case, which makes
         other texts of them; a part of a time, which each language reckons in a zone of its own; a bound that is text; a
-        regular expression that engines read otherwise; or none of Sigma's.
+        regular expression that engines read otherwise; a list
+        without values; or none of Sigma's.
     """
     if isinstance(node, dict):
         for key, value in node.items():
@@ -40,6 +41,9 @@ def check_modifiers(node: object) -> None:
 
 
 def _told(modifiers: set[str], value: object) -> Iterator[str]:
+    if modifiers and value == []:
+        # pySigma makes "the field is absent" of it, which a list that was emptied did not mean
+        yield f"|{'|'.join(sorted(modifiers))} of an empty list asks nothing; write values, or drop the line"
     for unknown in sorted(modifiers - set(modifier_mapping)):
         yield f"Sigma has no modifier {unknown!r}; {near(unknown, modifier_mapping)}"
     if encoded := sorted(modifiers & _ENCODINGS):

@@ -50,7 +50,7 @@ WITH event AS (
     MAX(GREATEST("@timestamp", partner_time)) AS last_time,
     MIN(place) AS first_place,
     MAX(place) AS last_place,
-    COUNT(DISTINCT partner_id) AS others
+    COUNT(*) AS others
   FROM event
   JOIN partner
     ON LOWER("correlationId") = partner_key
