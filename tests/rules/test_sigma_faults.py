@@ -46,7 +46,7 @@ detection:
     - IPAddress|cidr: 10.0.0.0/33
       isInteractive: maybe
     - deviceDetail: {trustType: x}
-  condition: selection and not liste and (filter or 1 of other*)
+  condition: selection AND not liste and (filter or 1 of other*)
 """
 TOLD = """\
 line 2: id: Sigma rule identifier must be an UUID; it takes a UUID, as python -c
@@ -67,7 +67,7 @@ line 21: detection.listed: a keyword without a field means nothing on structured
 line 24: detection.listed.2.IPAddress|cidr: pySigma does not read it: Invalid CIDR expression: '10.0.0.0/33' does not
 line 25: detection.listed.2.isInteractive: isInteractive: it is true or false, not 'maybe'
 line 26: detection.listed.3.deviceDetail: a value is a text, a number, true, false, null or a list; write the path, as
-line 27: detection.condition: the detection has no liste (did you mean listed?), no filter, no other*; it joins
+line 27: detection.condition: the detection has no AND (did you mean and?), no liste (did you mean listed?), no filter
 """
 CORRELATION_FAULTS = """\
 title: Many

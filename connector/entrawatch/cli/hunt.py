@@ -153,6 +153,7 @@ def _range(arguments: argparse.Namespace) -> tuple[Optional[datetime], Optional[
 
 def _code(result: Hunt, *, fail: bool) -> int:
     from entrawatch.cli.console import say
+    from entrawatch.hunt.words import unread
     from entrawatch.redaction import clean
 
     loaded = result.loaded
@@ -169,20 +170,6 @@ def _code(result: Hunt, *, fail: bool) -> int:
     if fail and result.findings:
         return 1
     return 2 if loaded.bad_count or result.refused else 0
-
-
-def unread(loaded: Loaded) -> str:
-    """What could not be read, in words, where there is such: `2 lines and 1 file not read to the end`."""
-    lines = counted(loaded.bad_lines, "line") + " not read" if loaded.bad_lines else ""
-    files = counted(loaded.bad_files, "file") + " not read to the end" if loaded.bad_files else ""
-    return ", ".join(filter(None, (lines, files)))
-
-
-def counted(count: int, what: str) -> str:
-    """1 line, 1,234 lines."""
-    from entrawatch.cli.console import number
-
-    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def _print(result: Hunt, form: str) -> None:
@@ -235,6 +222,7 @@ def findings_table(result: Hunt, width: int) -> Group:
 
 def _headline(result: Hunt) -> str:
     from entrawatch.cli.console import number
+    from entrawatch.hunt.words import counted, unread
 
     events = f"{_events(result.loaded, 'signin')} and {_events(result.loaded, 'audit')}"
     found = counted(len(result.findings), "finding") if result.findings else "no findings"
@@ -260,6 +248,7 @@ def _asked(result: Hunt) -> str:
 def _events(loaded: Loaded, source: str) -> str:
     """How many there are; one that came in several records is one."""
     from entrawatch.cli.console import number
+    from entrawatch.hunt.words import counted
 
     what = "sign-in" if source == "signin" else "audit event"
     several = loaded.repeated[source]

@@ -56,7 +56,7 @@ def report(hunt: Hunt) -> str:
         findings=list(enumerate(shown, 1)),
         left_out=len(hunt.findings) - len(shown),
         timeline=timeline(hunt.findings[:_DRAWN], *covers) if covers else None,
-        covers=covers,
+        words=words,
         written=_WRITTEN,
         drawn=_DRAWN,
         matrix=matrix(hunt.ran.values(), hunt.findings),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from entrawatch.hunt.findings import Finding
     from entrawatch.hunt.run import Hunt
 
-#: the picture's width, where its axis begins and ends, and a mark's height and least width, in its own units
-WIDTH, LEFT, RIGHT, _MARK, _LEAST = 960, 110, 940, 10, 7
+#: where the picture's axis begins and ends, and a mark's height and least width, in its own units
+LEFT, RIGHT, _MARK, _LEAST = 110, 940, 10, 7
 #: marks of one level that stand below each other where they are at the same time; further ones overlap
 _LANES = 5
 #: between marks, and between rows

@@ -1,4 +1,4 @@
-"""What the report shows to people: a field's name in words, a technique's name, and JSON laid out."""
+"""What a hunt says to people: a field's name in words, a technique's name, JSON laid out, and how many there are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from entrawatch.schema.fields import resolve
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from entrawatch.hunt.load import Loaded
 
 #: parts of a path that say nothing to a reader
 _SILENT = frozenset({"entra", "properties"})
@@ -73,3 +75,15 @@ def parsed(value: str) -> Any:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, (dict, list)) else None
+
+
+def counted(count: int, what: str) -> str:
+    """1 line, 1,234 lines."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def unread(loaded: Loaded) -> str:
+    """What could not be read, in words: `2 lines not read, 1 file not read to the end`; nothing where all was read."""
+    lines = counted(loaded.bad_lines, "line") + " not read" if loaded.bad_lines else ""
+    files = counted(loaded.bad_files, "file") + " not read to the end" if loaded.bad_files else ""
+    return ", ".join(filter(None, (lines, files)))
