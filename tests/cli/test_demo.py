@@ -65,9 +65,12 @@ def test_a_second_look_has_late_and_changed_records_to_find(seed: int) -> None:
     assert sum(history[0].arrives <= first < history[-1].arrives <= second for history in old) >= 1
 
 
-def test_the_command_to_look_inside_runs_in_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("folder", ["demo-out", "it's $HOME"])
+def test_the_command_to_look_inside_runs_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    out = Path("it's $HOME")
+    out = Path(folder)
     out.mkdir()
     config = SinkConfig("duckdb", "duckdb", {"path": out / demo.DATABASE, "memory_bytes": None})
     sink = sinks.build(config, state_dir=out, observer=Silent(), clock=SystemClock(), stop=threading.Event())
@@ -78,6 +81,7 @@ def test_the_command_to_look_inside_runs_in_a_shell(tmp_path: Path, monkeypatch:
     demo_summary.next_steps(console, out)
     (shown,) = (line for line in console.file.getvalue().splitlines() if "look inside: " in line)  # type: ignore[attr-defined]
     command = shown.partition("look inside: ")[2]
+    assert ("'\"'" in command) is (folder != "demo-out")
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "signin" in done.stdout

@@ -94,7 +94,9 @@ def look_inside(out: Path) -> str:
     here = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     query = "SELECT family, count(*) FROM events GROUP BY ALL"
     code = f"import duckdb; duckdb.connect({str(out / DATABASE)!r}, read_only=True).sql({query!r}).show()"
-    return f"{shlex.quote(str(here))} -c {shlex.quote(code)}"
+    # quotes within quotes, as people write them, where no shell would make anything of what is between them
+    said = shlex.quote(code) if set(code) & set('"$`\\!') else f'"{code}"'
+    return f"{shlex.quote(str(here))} -c {said}"
 
 
 def read(database: Path) -> tuple[dict[str, list[tuple[str, int]]], set[tuple[str, str]]]:
