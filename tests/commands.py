@@ -41,7 +41,10 @@ class Done:
 
 
 @pytest.fixture
-def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Done]:
+def call(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """Calls a command; its output goes to a pipe, whose width a suite's own terminal, or none, is not to set."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
     def run(*argv: object) -> Done:
         code = main([str(word) for word in argv])
         sys.stdout.flush()

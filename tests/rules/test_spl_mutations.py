@@ -171,7 +171,7 @@ def _by_join(patch: pytest.MonkeyPatch) -> None:
     """A join, whose subsearch is cut off in silence."""
 
     def wrong(self: SplDialect, rule: Any, query: ir.JoinQuery) -> Any:
-        made, other = Search(rule, self.profile), Search(rule, self.profile)
+        made, other = Search(rule, self.profile, None), Search(rule, self.profile, None)
         other.names.source = query.source
         made.base(query.where)
         made.assign(shared_key=made.tests.folded(query.on[0]))
