@@ -175,7 +175,8 @@ def _undefined(named: Sequence[str], condition: str) -> list[str]:
     for before, word in zip(["", *words], words):
         known = fnmatch.filter(named, word) if before == "of" else word in named
         if not known and word not in _JOINING:
-            close = difflib.get_close_matches(word.lower(), [*named, *_JOINING], n=1)
+            meant = {word.lower()} & _JOINING
+            close = [*meant] or difflib.get_close_matches(word, named, n=1)
             told[word] = f"{word} (did you mean {close[0]}?)" if close else word
     return list(told.values())
 
