@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: a Sigma rule as a person gives it to a command
+SIGMA = """\
+title: Lockouts
+id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a
+status: test
+description: A lockout.
+logsource: {product: azure, service: signinlogs}
+detection: {selection: {ResultType: 50053}, condition: selection}
+level: medium
+"""
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended."""

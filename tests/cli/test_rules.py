@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import pytest
+from tests.commands import SIGMA
 
 from entrawatch.dialects import NAMES
 
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
     from .conftest import Done
 
 CONTENT = Path(__file__).parents[2] / "content"
-SIGMA = """\
-title: Lockouts
-id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a
-status: test
-description: A lockout.
-logsource: {product: azure, service: signinlogs}
-detection: {selection: {ResultType: 50053}, condition: selection}
-level: medium
-"""
 UNSAID = f"""\
 {SIGMA}name: lockout
 ---

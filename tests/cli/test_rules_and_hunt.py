@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
+from tests.commands import SIGMA
 
 from entrawatch.dialects import NAMES
 
@@ -23,15 +24,6 @@ AUDIT = {
     "initiatedBy": {"user": {"userPrincipalName": "dev\x1b[2J@contoso.example"}},
     "targetResources": [{"type": "Application", "displayName": "Test", "modifiedProperties": []}],
 }  # fmt: skip
-SIGMA = """\
-title: Lockouts
-id: 2b7d6fc0-71ac-4cf7-8ed1-b5788ee5257a
-status: test
-description: A lockout.
-logsource: {product: azure, service: signinlogs}
-detection: {selection: {ResultType: 50053}, condition: selection}
-level: medium
-"""
 
 
 @pytest.fixture

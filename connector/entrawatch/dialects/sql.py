@@ -15,8 +15,9 @@ from sqlglot import exp
 from entrawatch.dialects import notes, sql_baseline, sql_evidence
 from entrawatch.dialects.base import Dialect, Unsupported, of_list
 from entrawatch.dialects.comments import about
-from entrawatch.dialects.sql_evidence import FIRST, ID, LAST, OTHERS, REACHED, TIME
+from entrawatch.dialects.sql_evidence import FIRST, ID, LAST, OTHERS, TIME
 from entrawatch.dialects.sql_parts import (
+    REACHED,
     count_distinct,
     distinct,
     group_key,
@@ -191,7 +192,7 @@ class Sql(Dialect):
         keys = {f"reached_{place}": group_key(field) for place, field in enumerate(query.by)}
         end = exp.column("window_end")
         return (
-            exp.select(*[exp.alias_(key.copy(), name) for name, key in keys.items()], exp.alias_(end, "reached_end"))
+            exp.select(*[exp.alias_(key.copy(), name) for name, key in keys.items()], exp.alias_(end, REACHED))
             .from_(exp.to_table(source))
             .group_by(*keys.values(), end.copy())
             .having(exp.GTE(this=self._measured(query), expression=self.predicates.value(query.measure.at_least)))

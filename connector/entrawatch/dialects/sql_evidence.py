@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from entrawatch.dialects.kql_reading import references
-from entrawatch.dialects.sql_parts import OWN, count_distinct
+from entrawatch.dialects.sql_parts import OWN, REACHED, count_distinct
 from entrawatch.dialects.sql_predicates import all_of, column, folded
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ TIME, ID = "@timestamp", "event.id"
 FIRST, LAST = "first_time", "last_time"
 #: the column that says how many other events led to one that the rule is about
 OTHERS = "others"
-#: the end of a window that reached the threshold
-REACHED = "reached_end"
 #: how many of those a finding names
 NAMED = 100
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: the column that has the id of an event which a sequence or a join is about
 OWN = "own_id"
+#: the end of a window that reached the threshold
+REACHED = "reached_end"
 
 
 def of_reached(query: ir.WindowQuery, source: str) -> exp.Select:
@@ -24,7 +26,7 @@ def of_reached(query: ir.WindowQuery, source: str) -> exp.Select:
     on: list[Expr] = [
         exp.EQ(this=group_key(field), expression=exp.column(f"reached_{place}")) for place, field in enumerate(query.by)
     ]
-    on.append(exp.EQ(this=exp.column("window_end"), expression=exp.column("reached_end")))
+    on.append(exp.EQ(this=exp.column("window_end"), expression=exp.column(REACHED)))
     return exp.select(f"{source}.*").from_(exp.to_table(source)).join("reached", on=all_of(on))
 
 
